@@ -1,1 +1,1 @@
-"""Measurements that take too long, or depend too much on the machine, to be tests."""
+"""Benchmarks: measurements that are too slow, or depend too much on the machine, to be tests."""

@@ -1,12 +1,12 @@
-"""`python -m benchmarks`: measure, write benchmarks/results/*.json and benchmarks/README.md, and say it in words.
+"""Run benchmarks, and write their results to benchmarks/results/*.json and benchmarks/README.md.
 
-python -m benchmarks                       # everything but what takes an hour
+python -m benchmarks                       # all fast ones, some minutes
 python -m benchmarks prediction            # or unlike, hostile, strangers, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
 python -m benchmarks synthetic_to_real     # needs MUSICML_SHARED_DATA
 python -m benchmarks coverage              # or significance: simulations of a few minutes
 python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
-python -m benchmarks --work DIR            # keep sample data and runs there for the next time
+python -m benchmarks --work DIR            # keep sample data and runs in DIR for the next time
 """
 
 from __future__ import annotations
@@ -47,34 +47,34 @@ from musicml.utils import files, terminal
 ROOT = Path(__file__).parent.parent
 QUICK = (prediction, out_of_distribution, malformed_files, hostile_runs, dashboard, features, memory, training_step)
 QUICK += (warm_start,)
-# what they are called on the command line, and in benchmarks/results
+# their names on the command line and in benchmarks/results, in the order of QUICK
 NAMES = ("prediction", "unlike", "hostile", "strangers", "dashboard", "features", "memory", "steps", "again")
-SIMULATED = {"coverage": coverage, "significance": significance}  # need neither data nor runs
-LONG = ("frozen", "synthetic_to_real", *SIMULATED, *recipes.MEASURES)
-LINES = {
-    **{name: module.lines for name, module in zip(NAMES, QUICK, strict=True)},
-    "frozen": frozen.lines,
-    "synthetic_to_real": synthetic_to_real.lines,
-    **{name: module.lines for name, module in SIMULATED.items()},
-    **dict.fromkeys(recipes.MEASURES, recipe_comparison.lines),
+SIMULATED = {"coverage": coverage, "significance": significance}  # these need neither data nor runs
+LONG = ("frozen", "synthetic_to_real", *SIMULATED, *recipes.MEASURES)  # only run if they are named
+DESCRIBERS = {
+    **{name: module.describe_results for name, module in zip(NAMES, QUICK, strict=True)},
+    "frozen": frozen.describe_results,
+    "synthetic_to_real": synthetic_to_real.describe_results,
+    **{name: module.describe_results for name, module in SIMULATED.items()},
+    **dict.fromkeys(recipes.MEASURES, recipe_comparison.describe_results),
 }
 RESULTS = ROOT / "benchmarks/results"
 
 
-def run_of(experiment: str, work: Path) -> Path:
-    """A whole run of an experiment on sample data: the one in `work`, or a new one."""
+def _find_or_train_run(experiment: str, work: Path) -> Path:
+    """Return the folder of a complete run on sample data. Train it if `work` has none."""
     for run in runs.list_runs(work / "runs"):
-        if run.is_whole and run.info.experiment == experiment:
+        if run.is_complete and run.info.experiment == experiment:
             return run.path
-    write_sample(work, "gtzan")
+    _ensure_sample_data(work, "gtzan")
     words = ["train", ROOT / f"experiments/{experiment}.toml", "--data-root", work / "data", "--data", "sample"]
     if cli.main([str(word) for word in [*words, "--runs", work / "runs", "--json"]]):
         raise SystemExit(f"{experiment} could not be trained")
-    return run_of(experiment, work)
+    return _find_or_train_run(experiment, work)  # now there is one
 
 
-def measured(name: str, work: Path) -> dict[str, Any]:
-    """One measurement."""
+def _measure(name: str, work: Path) -> dict[str, Any]:
+    """Run one benchmark and return its results."""
     if name == "strangers":
         with tempfile.TemporaryDirectory() as folder:
             return hostile_runs.measure(Path(folder))
@@ -83,86 +83,90 @@ def measured(name: str, work: Path) -> dict[str, Any]:
     if name in SIMULATED:
         return SIMULATED[name].measure()
     if name == "again":
-        generate.generate_sample_data(work / "data/sample")
+        generate.generate_sample_data(work / "data/sample")  # all datasets, since it runs all experiments
         return warm_start.measure(work / "data")
     if name == "frozen":
-        write_sample(work, "instrument_images")
+        _ensure_sample_data(work, "instrument_images")
         return frozen.measure(work / "data")
     if name == "synthetic_to_real":
         return synthetic_to_real.measure(work / "data")
     if name in recipes.MEASURES:
         if name in recipes.ON_SAMPLE:
-            write_sample(work, "gtzan")
+            _ensure_sample_data(work, "gtzan")
         return recipes.measure(name, work)
-    return of_reading(name, work) if name in ("features", "memory") else of_answers(name, work)
+    return _measure_reading(name, work) if name in ("features", "memory") else _measure_predictions(name, work)
 
 
-def of_reading(name: str, work: Path) -> dict[str, Any]:
-    """One measurement of how files become features, for which no run is needed."""
-    tracks = write_sample(work, "gtzan")
+def _measure_reading(name: str, work: Path) -> dict[str, Any]:
+    """Run a benchmark of reading files, which needs no trained run."""
+    tracks = _ensure_sample_data(work, "gtzan")
     with tempfile.TemporaryDirectory() as folder:
         if name == "memory":
             return memory.measure(tracks, Path(folder))
-        return features.in_a_process(tracks, Path(folder))
+        return features.measure_in_process(tracks, Path(folder))
 
 
-def of_answers(name: str, work: Path) -> dict[str, Any]:
-    """One measurement of runs that are asked, or looked at in the dashboard."""
-    cnn, gru = (run_of(experiment, work) for experiment in ("genre_cnn", "genre_gru"))
+def _measure_predictions(name: str, work: Path) -> dict[str, Any]:
+    """Run a benchmark of predictions or of the dashboard, which needs trained runs."""
+    cnn, gru = (_find_or_train_run(experiment, work) for experiment in ("genre_cnn", "genre_gru"))
     if name == "unlike":
         return {path.name.split("-")[0]: out_of_distribution.measure(path, work / "data") for path in (cnn, gru)}
     with tempfile.TemporaryDirectory() as folder:
         if name == "hostile":
             return malformed_files.measure(gru, Path(folder))
-        # the sample set holds a few damaged files on purpose
+        # the sample data contains a few damaged files on purpose, which are shorter
         tracks = [path for path in sorted((work / "data/sample/gtzan").rglob("*.wav")) if path.stat().st_size > 100_000]
         if name == "dashboard":
             return dashboard.measure(cnn, gru, work / "data", tracks[:40:4])
         download_musicnn(work / "data")
-        return prediction.measure(cnn, gru, run_of("genre_musicnn", work), tracks[:40:4], Path(folder))
+        return prediction.measure(cnn, gru, _find_or_train_run("genre_musicnn", work), tracks[:40:4], Path(folder))
 
 
-def write_sample(work: Path, name: str) -> Path:
-    """The folder of a data set's sample, generated where it is not there yet."""
+def _ensure_sample_data(work: Path, name: str) -> Path:
+    """Return the folder of a dataset's sample data. Generate it if it does not exist."""
     folder = work / "data/sample" / name
     if not folder.is_dir():
         generate.generate_sample_data(work / "data/sample", only=[name])
     return folder
 
 
-def machine() -> dict[str, Any]:
-    """What it was measured on."""
-    return {"system": platform.platform(), "cores": os.cpu_count(), "commit": commit(), "versions": runs.get_versions()}
+def _describe_machine() -> dict[str, Any]:
+    """Describe the machine, the commit and the installed versions."""
+    return {
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "commit": _describe_commit(),
+        "versions": runs.get_versions(),
+    }
 
 
-def commit() -> str:
-    """The commit that is measured, marked where files differ from it; empty outside a repository."""
-    words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip()
+def _describe_commit() -> str:
+    """Return the current commit, with `-dirty` if files differ from it, or "" outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]  # --exclude: the commit, not a tag
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return process.stdout.strip()
 
 
 def main() -> int:
-    """The command line; returns the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES + LONG)} (default: all but {', '.join(LONG)})"
     )
-    parser.add_argument("--work", type=Path, metavar="DIR", help="where sample data and runs are kept")
-    asked = parser.parse_args()
-    unknown = set(asked.names) - set(NAMES + LONG)
+    parser.add_argument("--work", type=Path, metavar="DIR", help="folder to keep sample data and runs in")
+    args = parser.parse_args()
+    unknown = set(args.names) - set(NAMES + LONG)
     if unknown:
-        parser.error(
-            f"there is no measurement named {', '.join(sorted(unknown))}: choose from {', '.join(NAMES + LONG)}"
-        )
-    recipes.use_weights()
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(NAMES + LONG)}")
+    recipes.use_weights()  # before anything imports Keras
     with tempfile.TemporaryDirectory() as folder:
-        work = asked.work or Path(folder)
-        for name in asked.names or NAMES:
-            found = measured(name, work)
-            files.write_json(RESULTS / f"{name}.json", {"machine": machine(), **found})
-            readme.write(RESULTS, ROOT / "benchmarks/README.md", LINES)
-            for line in LINES[name](found):
+        work = args.work or Path(folder)
+        for name in args.names or NAMES:
+            results = _measure(name, work)
+            files.write_json(RESULTS / f"{name}.json", {"machine": _describe_machine(), **results})
+            # after each benchmark, in case the next one fails
+            readme.write_readme(RESULTS, ROOT / "benchmarks/README.md", DESCRIBERS)
+            for line in DESCRIBERS[name](results):
                 terminal.print_message(line)
     return 0
 

@@ -1,9 +1,9 @@
-"""What each hostile file costs: seconds, and peak memory above what the process had before it.
+"""Measure the time and the peak memory that each malformed file takes.
 
     python -m benchmarks.malformed_files RUN    # RUN: the folder of a genre_gru run
 
-Each file of tests/fixtures/malformed_files.py is asked about in a process of its own, which has answered good files
-first: sounds through the run's `Predictor`, pictures through `images.load_image`.
+Each file of tests/fixtures/malformed_files.py is read in its own process, after valid files: sounds by the run's
+`Predictor`, pictures by `images.load_image`. Memory is counted above that of the process after the valid files.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from tests.fixtures.malformed_files import FILES, by_ffmpeg, encoded, picture, s
 from tests.fuzz import forget_peak, peak_megabytes
 
 ROOT = Path(__file__).parent.parent
-LONGEST = 120.0  # seconds until a file is given up
+MAX_SECONDS = 120.0  # time limit for one file
 
 
 def measure(run: Path, work: Path) -> dict[str, Any]:
-    """What every hostile file costs.
+    """Measure all malformed files.
 
     Parameters
     ----------
-    run : folder of a run that answers about sounds
-    work : folder for the files, empty or not there yet
+    run : folder of a run that takes sounds
+    work : folder for the files, empty or missing
 
     Returns
     -------
@@ -43,9 +43,9 @@ def measure(run: Path, work: Path) -> dict[str, Any]:
     `largest` of them
     """
     work.mkdir(parents=True, exist_ok=True)
-    good = write_good(work)
+    good = _write_good_files(work)
     files = {
-        name: asked_alone([run.absolute(), case.kind, case.write(work), *good[case.kind]])
+        name: _read_in_process([run.absolute(), case.kind, case.write(work), *good[case.kind]])
         for name, case in FILES.items()
     }
     return {
@@ -55,8 +55,8 @@ def measure(run: Path, work: Path) -> dict[str, Any]:
     }
 
 
-def write_good(work: Path) -> dict[str, list[Path]]:
-    """Good files of each kind, by which a process warms up: one for each library that decodes."""
+def _write_good_files(work: Path) -> dict[str, list[Path]]:
+    """Write valid files of each kind, one for each decoding library, to warm up a process."""
     contents = {
         "good.wav": encoded(tone(4.0)),
         "good.m4a": by_ffmpeg("mp4", "aac", seconds=4.0),
@@ -69,65 +69,65 @@ def write_good(work: Path) -> dict[str, list[Path]]:
     return {"sound": paths[:2], "picture": paths[2:]}
 
 
-def asked_alone(words: Sequence[object]) -> dict[str, Any]:
-    """What one file costs, in a process of its own; what it cost up to its end if that died or was given up."""
+def _read_in_process(words: Sequence[object]) -> dict[str, Any]:
+    """Read one file in a new process and measure it, even if the process dies or reaches the time limit."""
     command = [sys.executable, "-m", "benchmarks.malformed_files", "--alone", *map(str, words)]
-    begun = time.perf_counter()
+    start = time.perf_counter()
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST)
-        if done.returncode == 0:
-            return json.loads(done.stdout.splitlines()[-1])
-        outcome = f"died: exit code {done.returncode}"
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=MAX_SECONDS)
+        if process.returncode == 0:
+            return json.loads(process.stdout.splitlines()[-1])
+        outcome = f"died: exit code {process.returncode}"
     except subprocess.TimeoutExpired:
-        outcome = f"given up after {LONGEST:.0f} s"
-    return {"seconds": round(time.perf_counter() - begun, 3), "megabytes_above_base": 0.0, "outcome": outcome}
+        outcome = f"stopped after {MAX_SECONDS:.0f} s"
+    return {"seconds": round(time.perf_counter() - start, 3), "megabytes_above_base": 0.0, "outcome": outcome}
 
 
-def ask(run: Path, kind: str, path: Path, *good: Path) -> dict[str, Any]:
-    """What one file costs in this process, after good ones."""
+def _read_and_measure(run: Path, kind: str, path: Path, *good: Path) -> dict[str, Any]:
+    """Read one file in this process, after the valid ones, and measure it."""
     read: Callable[[Path], object] = images.load_image if kind == "picture" else Predictor(Run(run)).predict
-    for warm in good:
+    for warm in good:  # imports and the first use of a library do not count
         read(warm)
-    forget_peak()
-    base, begun = peak_megabytes(), time.perf_counter()
+    forget_peak()  # the valid files may have taken more memory
+    base, start = peak_megabytes(), time.perf_counter()
     try:
         read(path)
         outcome = "answered"
     except InputError:
         outcome = "refused"
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     above = peak_megabytes() - base
     return {"seconds": round(seconds, 3), "megabytes_above_base": round(above, 1), "outcome": outcome}
 
 
-def lines(measured: dict[str, Any]) -> list[str]:
-    """One line a file, the slowest first."""
-    rows = sorted(measured["files"].items(), key=lambda item: -item[1]["seconds"])
-    said = [
+def describe_results(results: dict[str, Any]) -> list[str]:
+    """Describe the results, one line per file, the slowest first, and a summary at the end."""
+    rows = sorted(results["files"].items(), key=lambda item: -item[1]["seconds"])
+    sentences = [
         f"{row['seconds']:8.3f} s  {row['megabytes_above_base']:8.1f} MB  {row['outcome']:<10}{name}"
         for name, row in rows
     ]
-    return [*said, f"{len(rows)} files; slowest: {measured['slowest']}; largest: {measured['largest']}"]
+    return [*sentences, f"{len(rows)} files; slowest: {results['slowest']}; largest: {results['largest']}"]
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that answers about sounds")
-    parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
-    asked = parser.parse_args(words)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that takes sounds")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    args = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as work:
-        measured = measure(asked.run, Path(work))
-    if asked.json:
-        print(json.dumps(measured))
+        results = measure(args.run, Path(work))
+    if args.json:
+        print(json.dumps(results))
     else:
-        print("\n".join(lines(measured)))
+        print("\n".join(describe_results(results)))
     return 0
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--alone"]:
         run, kind, *paths = sys.argv[2:]
-        print(json.dumps(ask(Path(run), kind, *map(Path, paths))))
+        print(json.dumps(_read_and_measure(Path(run), kind, *map(Path, paths))))
     else:
         sys.exit(main())

@@ -1,15 +1,14 @@
-"""What making features, and training, hold in memory, on sample data and on ten times as many files.
+"""Measure the memory of computing features and of training, on sample data and on ten times as many files.
 
     python -m benchmarks memory            # five minutes
 
-Peak anonymous memory (Pss_Anon in /proc/<pid>/smaps_rollup, read a hundred times a second), of the process and of those
-that it starts, above what it holds once everything is imported; what a process shares with one that it has just started
-counts once. Pages of mapped files are left out: the system takes them back when it needs them. Ten times the data are
-ten links to each file, each an example of its own. The list of the files, which whoever holds the data set holds, is
-counted and told by itself: the second ratio is that of the rest.
+The measure is peak anonymous memory (Pss_Anon in /proc/<pid>/smaps_rollup, read a hundred times a second) of the
+process and its children, above its memory after all imports. Shared pages count once. Pages of mapped files do not
+count, since the system can drop them at any time. Ten times the data are ten links to each file, each an example of its
+own. The list of examples grows with the files, so it is measured separately. The second ratio is without it.
 
-What is trained is `genre_cnn`, three epochs, with all that leads to it once the features are in the store: listing the
-files, looking their features up, splitting, cutting, building the model; and calibrating it on validation.
+The training is `genre_cnn` with three epochs and cached features. It includes listing the files, reading the features,
+splitting, cutting, building the model, and calibration on validation.
 """
 
 from __future__ import annotations
@@ -23,42 +22,42 @@ import time
 from pathlib import Path
 from typing import Any
 
-TIMES = 10
-EVERY = 0.01  # seconds
+COPIES = 10
+INTERVAL_SECONDS = 0.01  # seconds
 EPOCHS = 3
 ROOT = Path(__file__).parent.parent
 EXPERIMENT = ROOT / "experiments/genre_cnn.toml"
 
 
 def measure(sample: Path, work: Path) -> dict[str, Any]:
-    """Peak memory on the sample tracks once and ten times over, MB: of making features, and of training on them."""
-    roots = {times: work / str(times) for times in (1, TIMES)}
+    """Measure peak memory in MB of features and of training, with each sample track once and ten times."""
+    roots = {times: work / str(times) for times in (1, COPIES)}
     for times, root in roots.items():
-        link(sample, root / "sample/gtzan", times)
-    found = {
-        "features, 1 process": pair("features", roots, 1),
-        "features, 2 processes": pair("features", roots, 2),
+        _link_copies(sample, root / "sample/gtzan", times)
+    results = {
+        "features, 1 process": _compare_sizes("features", roots, 1),
+        "features, 2 processes": _compare_sizes("features", roots, 2),
     }
     for root in roots.values():
-        alone("prepare", root)
-    return {**found, "training": pair("training", roots)}
+        _run_in_process("prepare", root)
+    return {**results, "training": _compare_sizes("training", roots)}
 
 
-def link(sample: Path, folder: Path, times: int) -> None:
-    """A data set like `sample`, with each of its sound files so many times."""
+def _link_copies(sample: Path, folder: Path, times: int) -> None:
+    """Link the files of `sample` into `folder`, each sound file `times` times."""
     for path in sorted(sample.rglob("*")):
         if path.is_file():
-            home = folder / path.relative_to(sample).parent
-            # in folders, since what is known of a track is known by its file's name
-            for place in [home / str(copy) for copy in range(times)] if path.suffix == ".wav" else [home]:
+            parent = folder / path.relative_to(sample).parent
+            # copies keep their name and differ in the folder, since facts about a track are looked up by its name
+            for place in [parent / str(copy) for copy in range(times)] if path.suffix == ".wav" else [parent]:
                 place.mkdir(parents=True, exist_ok=True)
                 os.symlink(path.absolute(), place / path.name)
 
 
-def pair(what: str, roots: dict[int, Path], *numbers: int) -> dict[str, Any]:
-    """The measurement of `what` on the data once and ten times over, and how many times as much the second is."""
-    one, ten = (alone(what, root, *numbers) for root in roots.values())
-    rest = [found["megabytes"] - found["list"] for found in (one, ten)]
+def _compare_sizes(what: str, roots: dict[int, Path], *numbers: int) -> dict[str, Any]:
+    """Run the measurement `what` on both sizes of data, and compute the ratio of their memory."""
+    one, ten = (_run_in_process(what, root, *numbers) for root in roots.values())
+    rest = [row["megabytes"] - row["list"] for row in (one, ten)]
     return {
         "once": one,
         "ten_times": ten,
@@ -67,54 +66,54 @@ def pair(what: str, roots: dict[int, Path], *numbers: int) -> dict[str, Any]:
     }
 
 
-def alone(what: str, *words: Any) -> Any:
-    """What one of the functions here returns, in a process of its own."""
+def _run_in_process(what: str, *words: Any) -> Any:
+    """Run one of the functions in `COMMANDS` in a new process and return its result."""
     command = [sys.executable, "-m", "benchmarks.memory", what, *map(str, words)]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
-def features(root: str, processes: str) -> dict[str, float]:
-    """Make features of the tracks below `root`, and watch."""
+def measure_features(root: str, processes: str) -> dict[str, float]:
+    """Compute the features of the tracks below `root`, and measure the memory."""
     from musicml.data.datasets import loading
     from musicml.features import cache
     from musicml.features.audio_features import LogMel
 
-    import_all()
-    with Watch(alone("imports")) as watch:
+    _import_for_features()
+    with MemoryWatch(_run_in_process("imports")) as watch:
         dataset = loading.load_dataset("gtzan", Path(root), "sample")
-        listed = watch.now()
+        listed = watch.measure_now()  # so far, only the list of examples
         cache.get_features(dataset, LogMel(), Path(root) / processes, processes=int(processes))
-    return told(watch, listed, len(dataset.examples))
+    return _summarize(watch, listed, len(dataset.examples))
 
 
 def prepare(root: str) -> int:
-    """Bring the features that the training needs into the store; how many files have some."""
+    """Cache the features that the training needs. Return the number of examples with features."""
     from musicml.data.datasets import loading
 
-    return len(material(loading.load_dataset("gtzan", Path(root), "sample"), root)[1].dataset.examples)
+    return len(_prepare_training(loading.load_dataset("gtzan", Path(root), "sample"), root)[1].dataset.examples)
 
 
-def training(root: str) -> dict[str, float]:
-    """Train on the tracks below `root`, whose features are in the store, and watch."""
-    import_for_training()
+def measure_training(root: str) -> dict[str, float]:
+    """Train on the tracks below `root`, whose features are cached, and measure the memory."""
+    _import_for_training()
     from musicml.data.datasets import loading
     from musicml.experiment import run as runs
     from musicml.training import train, trainer
 
-    with Watch(anonymous("self")) as watch:
+    with MemoryWatch(_read_anonymous_memory("self")) as watch:
         dataset = loading.load_dataset("gtzan", Path(root), "sample")
-        listed = watch.now()
-        read, found = material(dataset, root)
-        facts = {"data": {"root": root, "hash": found.dataset.hash()}}
+        listed = watch.measure_now()
+        read, material = _prepare_training(dataset, root)
+        facts = {"data": {"root": root, "hash": material.dataset.hash()}}
         run = runs.start_run(Path(root) / "run", read.name, 0, read.text, facts)
-        train.write_split_files(run, found)
-        train.train_and_write(run, trainer.TrainingJob(read, found), exported=False)
-    return told(watch, listed, len(found.dataset.examples))
+        train.write_split_files(run, material)
+        train.train_and_write(run, trainer.TrainingJob(read, material), exported=False)
+    return _summarize(watch, listed, len(material.dataset.examples))
 
 
-def material(dataset: Any, root: str) -> tuple[Any, Any]:
-    """The experiment, cut to a few epochs, and what it trains on."""
+def _prepare_training(dataset: Any, root: str) -> tuple[Any, Any]:
+    """Read the experiment, shortened to a few epochs, and prepare its data."""
     from musicml.experiment import config
     from musicml.training import preparation
 
@@ -122,20 +121,20 @@ def material(dataset: Any, root: str) -> tuple[Any, Any]:
     return read, preparation.prepare_data(read, dataset, Path(root), 0)
 
 
-def told(watch: Watch, listed: int, n: int) -> dict[str, float]:
-    """What came of one measurement: of `n` files at the end, `listed` bytes being held by their list."""
+def _summarize(watch: MemoryWatch, listed: int, n: int) -> dict[str, float]:
+    """Return a measurement with `n` files. `listed` are the bytes of their list."""
     megabytes = {"megabytes": watch.peak, "list": listed, "imports": watch.base}
     return {"files": n, **{name: round(size / 1e6, 1) for name, size in megabytes.items()}}
 
 
-def imports() -> int:
-    """Bytes that a process holds which has imported what making features needs, and nothing else."""
-    import_all()
-    return anonymous("self")
+def measure_imports() -> int:
+    """Return the bytes of a process that has imported the code for features and done nothing else."""
+    _import_for_features()
+    return _read_anonymous_memory("self")
 
 
-def import_all() -> None:
-    """Import what making features needs."""
+def _import_for_features() -> None:
+    """Import everything that computing features needs."""
     import joblib
     import scipy.fft
     import soundfile
@@ -148,9 +147,9 @@ def import_all() -> None:
     assert all((joblib, scipy.fft, soundfile, tqdm, loading, gtzan, cache, compute))
 
 
-def import_for_training() -> None:
-    """Import what training needs."""
-    import_all()
+def _import_for_training() -> None:
+    """Import everything that training needs."""
+    _import_for_features()
     from musicml.training import preparation, train
     from musicml.utils import terminal
 
@@ -160,20 +159,21 @@ def import_for_training() -> None:
     assert all((preparation, train, device, stages))
 
 
-class Watch:
-    """Takes the anonymous memory of this process, and of those that it starts, again and again.
+class MemoryWatch:
+    """A thread that records the peak anonymous memory of this process and its children.
 
     Parameters
     ----------
-    imports : bytes that a process holds once it has imported everything; they count nothing
+    imports : bytes of a child process after its imports, which do not count
     """
 
     def __init__(self, imports: int):
-        self.base, self.imports, self.peak = anonymous("self"), imports, 0
+        self.base, self.imports, self.peak = _read_anonymous_memory("self"), imports, 0
         self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self.look_on, daemon=True)
+        # a daemon, so that it cannot keep the process alive
+        self.thread = threading.Thread(target=self._poll, daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> MemoryWatch:
         self.thread.start()
         return self
 
@@ -181,42 +181,50 @@ class Watch:
         self.stopped.set()
         self.thread.join()
 
-    def look_on(self) -> None:
-        """Look until told to stop."""
+    def _poll(self) -> None:
+        """Update `peak` until the thread is stopped."""
         while not self.stopped.is_set():
-            above = [max(0, anonymous(str(worker)) - self.imports) for worker in workers()]
-            self.peak = max(self.peak, self.now() + sum(above))
-            time.sleep(EVERY)
+            # a child that has just started is still below
+            above = [max(0, _read_anonymous_memory(str(worker)) - self.imports) for worker in _list_workers()]
+            self.peak = max(self.peak, self.measure_now() + sum(above))
+            time.sleep(INTERVAL_SECONDS)  # shorter peaks may be missed
 
-    def now(self) -> int:
-        """Bytes that this process alone holds by now."""
-        return anonymous("self") - self.base
+    def measure_now(self) -> int:
+        """Return the current bytes of this process alone, above those at the start."""
+        return _read_anonymous_memory("self") - self.base
 
 
-def workers() -> list[int]:
-    """The processes that this one has started."""
+def _list_workers() -> list[int]:
+    """Return the process ids of this process's children."""
     return [int(part) for path in Path("/proc/self/task").glob("*/children") for part in path.read_text().split()]
 
 
-def anonymous(process: str) -> int:
-    """Bytes of a process that are no file's."""
+def _read_anonymous_memory(process: str) -> int:
+    """Return the bytes of a process that are not backed by a file, or 0 if it has ended."""
     try:
         text = Path(f"/proc/{process}/smaps_rollup").read_text()
-    except OSError:  # it ended meanwhile
+    except OSError:
         return 0
+    # in units of 1,024 bytes
     return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss_Anon")), 0)
 
 
-def lines(measured: dict[str, Any]) -> list[str]:
-    """What was measured, in words."""
+def describe_results(results: dict[str, Any]) -> list[str]:
+    """Describe the results, one line per measurement."""
     return [
         f"memory of {name}: {row['once']['megabytes']:.1f} MB for {row['once']['files']} files, "
-        f"{row['ten_times']['megabytes']:.1f} MB for {row['ten_times']['files']} ({row['ratio']:.2f} times; "
-        f"{row['ratio_without_list']:.2f} beside the list of the files)"
-        for name, row in measured.items()
+        f"{row['ten_times']['megabytes']:.1f} MB for {row['ten_times']['files']} ({row['ratio']:.2f} times as much; "
+        f"{row['ratio_without_list']:.2f} times without the list of files)"
+        for name, row in results.items()
     ]
 
 
+COMMANDS = {
+    "features": measure_features,
+    "prepare": prepare,
+    "training": measure_training,
+    "imports": measure_imports,
+}
+
 if __name__ == "__main__":
-    by_name = {one.__name__: one for one in (features, prepare, training, imports)}
-    print(json.dumps(by_name[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

@@ -1,6 +1,6 @@
-"""Runs on a pretrained audio network beside the same network with random weights, where nothing is compared by clip.
+"""Compare a run on a pretrained audio network with a run on the same network with random weights.
 
-OpenMIC-2018 is not among the real data, so its runs are trained on sample data, and compared as runs are.
+There is no real copy of OpenMIC-2018 here, so both are trained on sample data, and compared by `musicml compare`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def compare_openmic(root: Path) -> dict[str, Any]:
 
     Parameters
     ----------
-    root : the folder of data sets, with musicnn's weights in it
+    root : data root with musicnn's weights
     """
     generate.generate_sample_data(root / "sample", only=["openmic"])
     runs = []

@@ -1,4 +1,4 @@
-"""Recipes beside their rivals: every way trained on the same folds of the same files, and compared file by file."""
+"""Compare recipes with baselines: train all of them on the same folds, and compare the predictions file by file."""
 
 from __future__ import annotations
 
@@ -19,33 +19,40 @@ from musicml.inference import pooling
 from musicml.training import preparation, trainer
 
 ROOT = Path(__file__).parent.parent
-DRAWS = 2000  # of a bootstrap
-SEEDS = (0, 1, 2)
+DRAWS = 2000  # bootstrap draws
+SEEDS = (0, 1, 2)  # they also change the folds
 
-Rival = Callable[[Experiment, trainer.TrainingData, Path], np.ndarray]
+Baseline = Callable[[Experiment, trainer.TrainingData, Path], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way to tell files apart.
+    """One way to classify the files: an experiment, or a baseline on the data of an experiment.
 
     Attributes
     ----------
-    name : what the table calls it
-    experiment : whose recipe it is, or whose data, features and split another learner gets
-    settings : what differs from the experiment's file
-    rival : the other learner: experiment, material, root → scores [shape=(n_test, n_classes)] of the test side
+    name : name in the table
+    experiment : name of the experiment file, which also gives a baseline its data, features and split
+    settings : changes to the experiment
+    baseline : function of experiment, data and root that returns scores [shape=(n_test, n_classes)] of the test split
     """
 
     name: str
     experiment: str
     settings: dict[str, Any] = field(default_factory=dict)
-    rival: Rival | None = None
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What one way gave: of each seed, which files it told right, [shape=(n_seeds, n_files)]; and seconds a seed."""
+class WayResult:
+    """The results of one way.
+
+    Attributes
+    ----------
+    right : np.ndarray [shape=(n_seeds, n_files)], bool, whether each file was classified correctly
+    seconds : seconds per seed
+    files, groups : id and group of each file
+    """
 
     right: np.ndarray
     seconds: list[float]
@@ -53,52 +60,54 @@ class Judged:
     groups: list[str]
 
 
-def compared(
+def compare_ways(
     ways: Sequence[Way], of: Callable[[], Dataset], root: Path, seeds: Sequence[int] = SEEDS, sample: bool = False
 ) -> dict[str, Any]:
-    """Every way's accuracy, and by how much the first one is above each other, with intervals over groups.
+    """Compute the accuracy of each way, and its difference from the first way, with intervals over groups.
 
     Parameters
     ----------
-    of : loads the data set
-    root : the data root, whose store keeps features
-    seeds : of the split, the weights and the order of batches; the ways take turns, seed by seed
-    sample : whether the experiments' `[sample]` tables hold
+    of : function that loads the dataset
+    root : data root, whose cache keeps the features
+    seeds : random seeds for the split, the weights and the order of batches
+    sample : apply the experiments' `[sample]` tables
     """
-    found: dict[str, list[Judged]] = {way.name: [] for way in ways}
-    # all of them before the first training: a file that changes meanwhile changes nothing
+    results: dict[str, list[WayResult]] = {way.name: [] for way in ways}
+    # read all files before the first training, so that changes in the meantime have no effect
     read = {
         way.name: config.read_experiment(ROOT / f"experiments/{way.experiment}.toml", way.settings, sample)
         for way in ways
     }
     for seed in seeds:
         for way in ways:
-            found[way.name].append(judged(way, read[way.name], of(), root, seed))
-            one = found[way.name][-1]
-            print(f"{way.name}, seed {seed}: {one.right.mean():.3f}, {one.seconds[0]:.0f} s", flush=True)
-    together = {name: joined(parts) for name, parts in found.items()}
-    first = together[ways[0].name]
+            results[way.name].append(_evaluate_way(way, read[way.name], of(), root, seed))
+            result = results[way.name][-1]
+            print(f"{way.name}, seed {seed}: {result.right.mean():.3f}, {result.seconds[0]:.0f} s", flush=True)
+    joined = {name: _join_seeds(parts) for name, parts in results.items()}
+    first = joined[ways[0].name]
     return {
         "files": first.right.shape[1],
         "groups": len(set(first.groups)),
         "seeds": list(seeds),
-        "ways": {name: told(one) for name, one in together.items()},
-        "differences": {f"{ways[0].name} - {way.name}": difference(first, together[way.name]) for way in ways[1:]},
+        "ways": {name: _summarize(result) for name, result in joined.items()},
+        "differences": {
+            f"{ways[0].name} - {way.name}": _compute_difference(first, joined[way.name]) for way in ways[1:]
+        },
     }
 
 
-def judged(way: Way, read: Experiment, dataset: Dataset, root: Path, seed: int) -> Judged:
-    """Train a way on each split of the data set and ask it about the test side."""
-    begun = time.perf_counter()
+def _evaluate_way(way: Way, read: Experiment, dataset: Dataset, root: Path, seed: int) -> WayResult:
+    """Train a way on each split of the dataset, and compare its predictions for the test split with the labels."""
+    start = time.perf_counter()
     material = preparation.prepare_data(read, dataset, root, seed)
     targets, right = material.dataset.targets().argmax(axis=1), {}
     for split in material.folds or (material.split,):
-        one, test = replace(material, split=split, folds=(), shared=bool(material.folds)), split.indices("test")
-        scores = asked(way, read, one, seed, root)
+        fold, test = replace(material, split=split, folds=(), shared=bool(material.folds)), split.indices("test")
+        scores = _score_test_split(way, read, fold, seed, root)
         right |= dict(zip(test.tolist(), scores.argmax(axis=1) == targets[test], strict=True))
-    seconds, places = time.perf_counter() - begun, sorted(right)
+    seconds, places = time.perf_counter() - start, sorted(right)
     examples = [material.dataset.examples[place] for place in places]
-    return Judged(
+    return WayResult(
         np.array([[right[place] for place in places]]),
         [round(seconds, 1)],
         [example.id for example in examples],
@@ -106,18 +115,18 @@ def judged(way: Way, read: Experiment, dataset: Dataset, root: Path, seed: int) 
     )
 
 
-def asked(way: Way, read: Experiment, material: trainer.TrainingData, seed: int, root: Path) -> np.ndarray:
-    """The scores of the test side's files, [shape=(n_test, n_classes)]."""
-    if way.rival is not None:
-        return way.rival(read, material, root)
+def _score_test_split(way: Way, read: Experiment, material: trainer.TrainingData, seed: int, root: Path) -> np.ndarray:
+    """Train a way and score the files of the test split, [shape=(n_test, n_classes)]."""
+    if way.baseline is not None:
+        return way.baseline(read, material, root)
     clips, raw = trainer.train_and_score(read, material, seed, root)
     return pooling.pool_by_example(raw, clips, material.split.indices("test"), "single", read.clips.average)
 
 
-def joined(parts: list[Judged]) -> Judged:
-    """The seeds of one way, all of which tested the same files."""
+def _join_seeds(parts: list[WayResult]) -> WayResult:
+    """Join the results of all seeds of one way."""
     if any(part.files != parts[0].files for part in parts):
-        raise SystemExit("every seed must test the same files, and these do not")
+        raise SystemExit("Expected all seeds to test the same files, but they differ.")
     return replace(
         parts[0],
         right=np.concatenate([part.right for part in parts]),
@@ -125,37 +134,39 @@ def joined(parts: list[Judged]) -> Judged:
     )
 
 
-def told(one: Judged) -> dict[str, Any]:
-    """A way's row of the table."""
-    accuracy, interval = metrics.compute_mean_and_interval(one.right.mean(axis=0), np.array(one.groups), DRAWS)
-    each = [round(float(right.mean()), 4) for right in one.right]
-    return {"accuracy": accuracy, "interval": interval, "each_seed": each, "seconds": one.seconds}
+def _summarize(result: WayResult) -> dict[str, Any]:
+    """Return a way's row of the table."""
+    # averaged over seeds first, so that the interval covers the choice of test files only
+    accuracy, interval = metrics.compute_mean_and_interval(result.right.mean(axis=0), np.array(result.groups), DRAWS)
+    each = [round(float(right.mean()), 4) for right in result.right]
+    return {"accuracy": accuracy, "interval": interval, "each_seed": each, "seconds": result.seconds}
 
 
-def difference(one: Judged, other: Judged) -> dict[str, Any]:
-    """By how much one is above the other, paired by file."""
+def _compute_difference(one: WayResult, other: WayResult) -> dict[str, Any]:
+    """Compute the difference in accuracy, paired by file, with its interval."""
     if one.files != other.files:
-        raise SystemExit("ways must be compared on the same files, and these are not")
+        raise SystemExit("Expected both ways to test the same files, but they differ.")
     values = one.right.mean(axis=0) - other.right.mean(axis=0)
     mean, interval = metrics.compute_mean_and_interval(values, np.array(one.groups), DRAWS, lowest=-1.0)
     return {"mean": mean, "interval": interval}
 
 
-def load(folder: Path) -> Callable[[], Dataset]:
-    """Loads a folder of class folders."""
+def load_folder(folder: Path) -> Callable[[], Dataset]:
+    """Return a function that loads a folder with one folder per class."""
     return lambda: loading.load_folder(folder)
 
 
-def lines(measured: dict[str, Any]) -> list[str]:
-    """What was measured, in words."""
-    said = [f"{measured['files']} files in {measured['groups']} groups, seeds {measured['seeds']}"]
-    for name, row in measured["ways"].items():
-        said.append(f"{name}: {row['accuracy']:.3f}{between(row['interval'])}, seed by seed {row['each_seed']}")
-    for name, row in measured["differences"].items():
-        said.append(f"{name}: {row['mean']:+.3f}{between(row['interval'], '+')}")
-    return said
+def describe_results(results: dict[str, Any]) -> list[str]:
+    """Describe the results, one line per way and per difference."""
+    sentences = [f"{results['files']} files in {results['groups']} groups, seeds {results['seeds']}"]
+    for name, row in results["ways"].items():
+        interval = format_interval(row["interval"])
+        sentences.append(f"{name}: {row['accuracy']:.3f}{interval}, each seed {row['each_seed']}")
+    for name, row in results["differences"].items():
+        sentences.append(f"{name}: {row['mean']:+.3f}{format_interval(row['interval'], '+')}")
+    return sentences
 
 
-def between(interval: list[float] | None, sign: str = "") -> str:
-    """An interval in brackets; nothing where there is none."""
+def format_interval(interval: list[float] | None, sign: str = "") -> str:
+    """Format an interval in parentheses, or return "" if there is none."""
     return "" if interval is None else f" ({interval[0]:{sign}.3f} to {interval[1]:{sign}.3f})"

@@ -1,11 +1,10 @@
-"""How long a second run of an experiment takes to the beginning of its training, on the same data.
+"""Measure the time until training starts, for the first and the second run of an experiment on the same data.
 
     python -m benchmarks again
 
-From the call of `musicml.training.train.train_experiment` to the first call of `fit`, before anything is traced, less
-what building the model takes. The first run of each experiment computes its features, and what its frozen backbone
-makes of them, and pays for most imports; the second, in a process that has imported everything, finds them in the
-cache.
+The time is from the call of `musicml.training.train.train_experiment` to the first call of `fit`, before TensorFlow
+traces anything, without the time to build the model. The first run computes its features and the outputs of a frozen
+backbone, and includes most imports. The second run finds them in the cache, in a process that has imported everything.
 """
 
 from __future__ import annotations
@@ -24,44 +23,44 @@ from unittest import mock
 ROOT = Path(__file__).parent.parent
 
 
-class Reached(BaseException):
-    """Training would begin now; no `except Exception` shall hold it up."""
+class TrainingReached(BaseException):
+    """Raised when training would start. It is no Exception, so that no `except Exception` catches it."""
 
 
 def measure(data_root: Path) -> dict[str, Any]:
-    """Seconds to the beginning of the first and of the second run of each experiment, on its sample data.
+    """Measure the seconds until training starts, for the first and second run of each experiment on sample data.
 
     Parameters
     ----------
-    data_root : where the sample data is; features are kept in a temporary store
+    data_root : data root with the sample data; features are cached in a temporary folder
     """
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "sample").symlink_to((data_root / "sample").absolute())
-        found = {}
+        (Path(folder) / "sample").symlink_to((data_root / "sample").absolute())  # an empty cache next to the same data
+        results = {}
         for path in sorted((ROOT / "experiments").glob("*.toml")):
-            first = alone(path.stem, Path(folder), [])
-            again = alone(path.stem, Path(folder), first.pop("modules"))
-            found[path.stem] = {"first_seconds": first["seconds"], "second_seconds": again["seconds"]}
-        return found
+            first = _run_in_process(path.stem, Path(folder), [])
+            again = _run_in_process(path.stem, Path(folder), first.pop("modules"))
+            results[path.stem] = {"first_seconds": first["seconds"], "second_seconds": again["seconds"]}
+        return results
 
 
-def alone(name: str, data_root: Path, modules: list[str]) -> dict[str, Any]:
-    """One run, in a process of its own."""
-    words = [sys.executable, "-m", "benchmarks.warm_start", name, str(data_root)]
-    done = subprocess.run(
-        words,
+def _run_in_process(name: str, data_root: Path, modules: list[str]) -> dict[str, Any]:
+    """Measure one run in a new process, which first imports `modules`."""
+    command = [sys.executable, "-m", "benchmarks.warm_start", name, str(data_root)]
+    process = subprocess.run(
+        command,
         cwd=ROOT,
         check=True,
         input=json.dumps(modules),
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # log messages of the training
         text=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(process.stdout.splitlines()[-1])
 
 
-def reach(name: str, data_root: Path) -> float:
-    """Seconds to the beginning of training, less what building the model takes."""
+def _time_to_training(name: str, data_root: Path) -> float:
+    """Return the seconds until training starts, without the time to build the model."""
     from musicml.experiment import config
     from musicml.training import train, trainer
     from musicml.utils import terminal
@@ -71,40 +70,41 @@ def reach(name: str, data_root: Path) -> float:
 
     build, building = trainer.build_model, 0.0
 
-    def built(*given: Any) -> Any:
+    def time_build(*args: Any) -> Any:
+        """Build a model and add the time to `building`."""
         nonlocal building
-        begun = time.perf_counter()
-        model = build(*given)
-        building += time.perf_counter() - begun
-        if given[0] == "forest":
-            model = mock.Mock(fit=mock.Mock(side_effect=Reached))
+        start = time.perf_counter()
+        model = build(*args)
+        building += time.perf_counter() - start
+        if args[0] == "forest":  # its training does not go through `fit_model`
+            model = mock.Mock(fit=mock.Mock(side_effect=TrainingReached))
         return model
 
     read = config.read_experiment(ROOT / f"experiments/{name}.toml")
-    begun = time.perf_counter()
+    start = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as runs_root,
-        mock.patch.object(trainer, "build_model", built),
-        mock.patch.object(fit, "fit_model", side_effect=Reached),
-        contextlib.suppress(Reached),
+        mock.patch.object(trainer, "build_model", time_build),
+        mock.patch.object(fit, "fit_model", side_effect=TrainingReached),
+        contextlib.suppress(TrainingReached),  # raised in place of the training
     ):
         train.train_experiment(read, data_root, Path(runs_root), "sample")
-        raise SystemExit(f"{name} never came to its training")
-    return time.perf_counter() - begun - building
+        raise SystemExit(f"{name} has not started to train")
+    return time.perf_counter() - start - building
 
 
-def lines(measured: dict[str, Any]) -> list[str]:
-    """What was measured, in words."""
+def describe_results(results: dict[str, Any]) -> list[str]:
+    """Describe the results, one line per experiment."""
     return [
-        f"{name}: training begins after {row['first_seconds']:.1f} s the first time, imports among them, and "
-        f"{row['second_seconds']:.2f} s the second, once everything is imported; building the model aside"
-        for name, row in measured.items()
+        f"{name}: training starts after {row['first_seconds']:.1f} s in the first run (with imports), and after "
+        f"{row['second_seconds']:.2f} s in the second (without); the time to build the model is not included"
+        for name, row in results.items()
     ]
 
 
 if __name__ == "__main__":
     for module in json.load(sys.stdin):
-        with contextlib.suppress(Exception):  # a module that only another one can import, or one made by hand
+        with contextlib.suppress(Exception):  # some modules can only be imported by another one
             importlib.import_module(module)
-    seconds_ = reach(sys.argv[1], Path(sys.argv[2]))
+    seconds_ = _time_to_training(sys.argv[1], Path(sys.argv[2]))
     print(json.dumps({"seconds": round(seconds_, 3), "modules": [name for name in sys.modules if name != "__main__"]}))

@@ -1,4 +1,4 @@
-"""Show run folders as web pages, and let a user ask a run's `Predictor`. The dashboard never trains.
+"""Show run folders as web pages, and predict files. The dashboard never trains.
 
-A function that reads what is missing or damaged raises `InputError`; `layout.run_guarded` shows it on the page.
+Functions raise `InputError` for missing or damaged files; `layout.run_guarded` shows the message on the page.
 """

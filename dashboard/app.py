@@ -9,6 +9,7 @@ from dashboard import i18n, layout
 from dashboard.app_pages import find_page
 from musicml.utils import show_messages
 
+# group → page → icon
 PAGES = {
     "results": {
         "overview": ":material/list_alt:",
@@ -25,8 +26,9 @@ PAGES = {
 }
 
 show_messages(logging.WARNING)
-# a file of ours: Streamlit's own icons for a tab come from the network
+# our own icon, because Streamlit loads its icons from the network
 st.set_page_config(page_title="musicml", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+# the address decides, then the browser's language
 st.session_state.setdefault("lang", i18n.choose_language(st.query_params.get("lang"), st.context.locale))
 with st.sidebar:
     st.segmented_control(
@@ -37,7 +39,7 @@ with st.sidebar:
         key="lang",
     )
 if st.query_params.get("lang", i18n.match_locale(st.context.locale)) != st.session_state["lang"]:
-    st.query_params["lang"] = st.session_state["lang"]  # so that a reload, and whoever gets the link, has it too
+    st.query_params["lang"] = st.session_state["lang"]  # so that a reload or a shared link keeps it
 say = layout.get_words()
 page = st.navigation(
     {
@@ -54,4 +56,4 @@ page = st.navigation(
         for group, pages in PAGES.items()
     }
 )
-layout.run_guarded(page.run)
+layout.run_guarded(page.run)  # errors become messages on the page

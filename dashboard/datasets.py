@@ -1,4 +1,4 @@
-"""Load the datasets on this disk, once for all sessions; nothing is ever written."""
+"""Load the datasets on this disk, cached for all sessions; never write to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from musicml.data.datasets import DATASET_NAMES, Dataset, Example, find_dataset_
 from musicml.experiment import is_named
 from musicml.utils import InputError, make_printable
 
-READINGS = itertools.count(1)
+LOAD_NUMBERS = itertools.count(1)  # a number for each load, which caches of derived tables use as a key
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LoadedDataset:
     Attributes
     ----------
     examples : id → Example
-    number : tells one reading from another
+    number : a new one for each load
     """
 
     dataset: Dataset
@@ -43,82 +43,83 @@ def open_dataset(
     ----------
     name : one of `loading.DATASET_NAMES`
     which : `real`, `sample` or `auto`
-    folder : anyone's own folder in its place
-    root : the folder of all data sets; the dashboard's own by default
-    as_published : whether it is taken with its faults"""
+    folder : the user's own folder, which replaces the named dataset
+    root : the folder of all datasets; the dashboard's own by default
+    as_published : load the dataset with its known faults"""
     root = root or str(get_data_root())
-    home = Path(folder) if folder else find_dataset_folder(name, Path(root), which)
-    return _read_dataset(name, which, folder, root, as_published, get_stamp(home, ".", "SOURCE.json"))
+    path = Path(folder) if folder else find_dataset_folder(name, Path(root), which)
+    return _read_dataset(name, which, folder, root, as_published, get_stamp(path, ".", "SOURCE.json"))
 
 
-@cache_resource(max_entries=8, ttl=60)
+@cache_resource(max_entries=8, ttl=60)  # a new file deep inside a folder changes no time stamp that is watched
 def _read_dataset(
     name: str, which: str, folder: str | None, root: str, as_published: bool, changed: tuple[float, ...]
 ) -> LoadedDataset:
     """Load what `open_dataset` returns."""
     dataset = load_dataset(name, Path(root), which, Path(folder) if folder else None, as_published)
-    return LoadedDataset(dataset, {example.id: example for example in dataset.examples}, next(READINGS))
+    return LoadedDataset(dataset, {example.id: example for example in dataset.examples}, next(LOAD_NUMBERS))
 
 
-def open_run_dataset(one: RunView) -> LoadedDataset:
+def open_run_dataset(view: RunView) -> LoadedDataset:
     """Return a run's dataset, from its place at training time or from the dashboard's data folder.
 
     Raises
     ------
     InputError
-        If it is in neither place, the user named neither, or what lies there is from another source: generated data
-        has the same names whatever its seed.
+        If it is in neither place, if the user named neither, or if the data there comes from another source: synthetic
+        data has the same file names for every seed.
     """
-    data, which = one.info.data, "sample" if one.sample and not one.info.data.folder else "real"
+    data, which = view.info.data, "sample" if view.sample and not view.info.data.folder else "real"
     own_root = functools.partial(open_dataset, data.dataset, which, data.folder, as_published=data.as_published)
-    if not is_named(data.folder or data.root):  # a run folder may come from anyone, and name any folder of this machine
-        trouble = find_unnamed(one)
+    # a run folder may come from a stranger, and its run.json could name any folder of this machine
+    if not is_named(data.folder or data.root):
+        error = find_unnamed(view)
         if data.folder:
-            raise _make_unnamed_error(one)
+            raise _make_unnamed_error(view)
         try:
-            return _check_source(one, own_root())
+            return _check_source(view, own_root())
         except InputError:
-            if trouble:
-                raise trouble from None
+            if error:
+                raise error from None
             raise
     try:
-        return _check_source(one, own_root(root=data.root))
+        return _check_source(view, own_root(root=data.root))
     except InputError:
-        return _check_source(one, own_root())
+        return _check_source(view, own_root())
 
 
-def find_unnamed(one: RunView) -> InputError | None:
-    """Return the error about a run's folder of data that is there, and that only its run.json names; else None."""
-    place = one.info.data.folder or one.info.data.root
-    return None if is_named(place) or not os.path.isdir(place) else _make_unnamed_error(one)
+def find_unnamed(view: RunView) -> InputError | None:
+    """Return an error if the run's data folder exists but only its run.json names it; else None."""
+    place = view.info.data.folder or view.info.data.root
+    return None if is_named(place) or not os.path.isdir(place) else _make_unnamed_error(view)
 
 
-def _make_unnamed_error(one: RunView) -> InputError:
+def _make_unnamed_error(view: RunView) -> InputError:
     return InputError(
-        "The data of run {one_name} lies in a folder that you have not named: to see its files, start the dashboard "
-        "with `musicml dashboard --folder {place}`.",
-        one_name=one.name,
-        place=shlex.quote(make_printable(one.info.data.folder or one.info.data.root)),
+        "The data of run {one_name} is in a folder that you have not named. To see its files, start the dashboard with "
+        "`musicml dashboard --folder {place}`.",
+        one_name=view.name,
+        place=shlex.quote(make_printable(view.info.data.folder or view.info.data.root)),
     )
 
 
-def _check_source(one: RunView, found: LoadedDataset) -> LoadedDataset:
+def _check_source(view: RunView, found: LoadedDataset) -> LoadedDataset:
     """Return the dataset if it comes from the source that the run names."""
-    if dict(found.dataset.source) != one.info.data.source:
+    if dict(found.dataset.source) != view.info.data.source:
         raise InputError(
-            "run {one_name} was made from other data than is there now under the name {found_dataset_name}: put its "
-            "own back, or train again.",
-            one_name=one.name,
+            "Run {one_name} was trained on other data than the {found_dataset_name} on this disk. Restore its data, or "
+            "train again.",
+            one_name=view.name,
             found_dataset_name=found.dataset.name,
         )
     return found
 
 
-def find_file(one: RunView, example: str) -> Path | None:
+def find_file(view: RunView, example: str) -> Path | None:
     """Return the path of a test example's file; None where it is missing. The name is never used as a path."""
     try:
-        examples = open_run_dataset(one).examples
-        # of a piece of a track, which a replay deals out one by one, the whole track
+        examples = open_run_dataset(view).examples
+        # a replication may split tracks into clips, named `track#clip`: show the whole track
         found = examples.get(example) or examples.get(example.rpartition("#")[0])
     except InputError:
         return None
@@ -126,8 +127,8 @@ def find_file(one: RunView, example: str) -> Path | None:
 
 
 def is_viewable(example: Example) -> bool:
-    """Return whether a page may show an example's file: it is there, and no link leads out of the data's folders."""
-    return example.path.is_file() and example.lies_inside(get_data_root())
+    """Return whether a page may show an example's file: it exists, and no link leads outside the data folders."""
+    return example.path.is_file() and example.is_inside(get_data_root())
 
 
 def list_datasets() -> list[tuple[str, str]]:

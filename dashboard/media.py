@@ -18,62 +18,65 @@ from musicml.data.datasets import Example
 from musicml.data.io import load_audio, load_image
 from musicml.utils import InputError
 
-MAX_PLAYED_BYTES = 5_000_000  # bytes of a file that is sent to the browser as it is
-MAX_PLAYED_SECONDS = 30.0  # of a longer one
-THUMBNAIL_SIZE = 320  # pixels of a picture in a gallery
-N_COLUMNS = 3
+MAX_PLAYED_BYTES = 5_000_000  # a larger sound is shortened before it is sent to the browser
+MAX_PLAYED_SECONDS = 30.0  # of a shortened sound
+THUMBNAIL_SIZE = 320  # pixels, the longer side of a picture in a gallery
+N_COLUMNS = 3  # of a gallery
 
 say = layout.LazyText("common")
 
 
 def select_page(places: Sequence[int], key: str, size: int = 6) -> Sequence[int]:
     """Return the examples on the page of a long list that the user chose."""
-    n = -(-len(places) // size)
+    n = -(-len(places) // size)  # division rounded up
     if n < 2:
         return places
-    turned = st.number_input(say("page_of", n=n), 1, n, 1, key=key)
-    return places[(turned - 1) * size : turned * size]
+    page = st.number_input(say("page_of", n=n), 1, n, 1, key=key)
+    return places[(page - 1) * size : page * size]
 
 
-def show_grid(one: RunView, places: Sequence[int], key: str, about: str = "") -> None:
+def show_grid(view: RunView, places: Sequence[int], key: str, about: str = "") -> None:
     """Show examples in a grid.
 
     Parameters
     ----------
     places : their rows in the run's predictions
-    key : what sets their widgets apart from others on the page
-    about : a class whose probability is told even where others are likelier
+    key : prefix of the widget keys
+    about : a class whose probability is always shown
     """
     shown = select_page(places, f"{key}-page")
-    layout.show_in_columns(shown, N_COLUMNS, lambda place: _show_card(one, place, f"{key}-{place}", about), border=True)
+    layout.show_in_columns(
+        shown, N_COLUMNS, lambda place: _show_card(view, place, f"{key}-{place}", about), border=True
+    )
 
 
-def _show_card(one: RunView, place: int, key: str, about: str) -> None:
+def _show_card(view: RunView, place: int, key: str, about: str) -> None:
     """Show one example: the file, its label and the prediction."""
-    table = runs.get_predictions(one)
+    table = runs.get_predictions(view)
     name = table.names[place]
     st.markdown(f"**{layout.escape_markdown(name)}**")
-    show_media(one, name)
-    truth = layout.format_list(table.truth(place)) or say("none")
+    show_media(view, name)
+    truth = layout.format_list(table.get_labels(place)) or say("none")
     say.show("is_multi" if table.task == "multi" else "is", truth=truth)
-    ranked = np.argsort(-table.scores[place], kind="stable")
+    ranked = np.argsort(-table.scores[place], kind="stable")  # the most probable class first
+    # the three most probable classes, and the one that the page is about
     for k in [k for rank, k in enumerate(ranked) if rank < 3 or table.class_names[k] == about]:
-        say.show("said", label=table.class_names[k], percent=f"{100 * table.scores[place, k]:.0f}")
-    _show_scores_over_time(one, place, key)
+        say.show("said", label=table.class_names[k], percent=100 * float(table.scores[place, k]))
+    _show_scores_over_time(view, place, key)
 
 
-def show_media(one: RunView, name: str) -> None:
+def show_media(view: RunView, name: str) -> None:
     """Show the example's picture, or a player for its sound."""
-    path = datasets.find_file(one, name)
+    path = datasets.find_file(view, name)  # the name is never used as a path
     if path is None:
-        trouble = datasets.find_unnamed(one)
-        st.caption(layout.localize(trouble.message) if trouble else layout.escape_markdown(say("gone")))
+        error = datasets.find_unnamed(view)
+        st.caption(layout.localize(error.message) if error else layout.escape_markdown(say("gone")))
     else:
-        (show_player if one.is_sound else show_picture)(path, name)
+        (show_player if view.is_sound else show_picture)(path, name)
 
 
 def show_example(example: Example | None, kind: str) -> None:
-    """Show a dataset's picture, or a player for its sound; without an example, that it is gone."""
+    """Show an example's picture, or a player for its sound; a note where its file can't be shown."""
     if example is None or not datasets.is_viewable(example):
         st.caption(say("gone"))
     else:
@@ -81,7 +84,7 @@ def show_example(example: Example | None, kind: str) -> None:
 
 
 def show_player(path: Path, name: str) -> None:
-    """Show a player; of a large file only its beginning."""
+    """Show an audio player; of a large file only its beginning."""
     if path.stat().st_size <= MAX_PLAYED_BYTES:
         st.audio(path, alt=say("player_of", name=name))
         return
@@ -103,9 +106,9 @@ def encode_wav(y: np.ndarray, sample_rate: int) -> bytes:
     """Encode samples as a 16-bit wav file."""
     import soundfile
 
-    made = io.BytesIO()
-    soundfile.write(made, y, sample_rate, format="WAV", subtype="PCM_16")
-    return made.getvalue()
+    buffer = io.BytesIO()
+    soundfile.write(buffer, y, sample_rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
 
 
 def show_picture(path: Path, name: str) -> None:
@@ -131,15 +134,15 @@ def shrink_picture(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(image)
 
 
-def _show_scores_over_time(one: RunView, place: int, key: str) -> None:
+def _show_scores_over_time(view: RunView, place: int, key: str) -> None:
     """Show the scores of each clip of a sound, where there are several."""
-    starts, scores = runs.get_clip_scores(one, place)
-    if len(starts) < 2 or not one.is_sound or not st.toggle(say("over_time"), key=f"{key}-toggle"):
+    starts, scores = runs.get_clip_scores(view, place)
+    if len(starts) < 2 or not view.is_sound or not st.toggle(say("over_time"), key=f"{key}-toggle"):
         return
-    names = runs.get_predictions(one).class_names
+    names = runs.get_predictions(view).class_names
     best = layout.format_list(dict.fromkeys(names[k] for k in scores.argmax(axis=1)))
     seconds, words = (
-        one.info.get_settings("clips").get("seconds", 0.0),
+        view.info.get_settings("clips").get("seconds", 0.0),
         say("over_time_words", n=len(starts), labels=best),
     )
     show_timeline(starts, scores, names, seconds, say("raw_score"), words, f"{key}-time")
@@ -148,9 +151,9 @@ def _show_scores_over_time(one: RunView, place: int, key: str) -> None:
 def show_timeline(
     starts: Any, scores: np.ndarray, names: Sequence[str], seconds: float, axis: str, words: str, key: str
 ) -> None:
-    """Show the scores of a sound's clips as lines over time; `axis` and `words` name the scores and tell the chart."""
+    """Show the scores of a sound's clips over time; `axis` names the scores, `words` describe the chart."""
     rows = [
-        {say("seconds"): f"{start:.1f}", **dict(zip(names, np.round(row, 4).tolist(), strict=True))}
+        {say("seconds"): round(float(start), 1), **dict(zip(names, np.round(row, 4).tolist(), strict=True))}
         for start, row in zip(starts, scores.astype(float), strict=True)
     ]
     layout.show_chart(sound.draw_timeline(starts, scores, names, seconds, say("seconds"), axis), words, rows, key)

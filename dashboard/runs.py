@@ -1,6 +1,6 @@
-"""Read run folders for the pages, once for all sessions and again when a file has changed.
+"""Read run folders for the pages, cached for all sessions and read again when a file has changed.
 
-Nothing here shows anything, and nothing is ever written.
+This module shows nothing and never writes to a run.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from musicml.experiment import (
 from musicml.inference import Manifest, read_manifest
 from musicml.utils import InputError, is_of_type, read_csv, read_json
 
-QUIET = 15 * 60  # seconds without a sign of life after which a training is taken to have stopped, or three epochs
-SIGNS = ("run.json", "history.csv", "report.json", "predictions.csv", "checkpoints")
+MAX_SILENCE = 15 * 60  # seconds without a changed file, after which a training counts as interrupted
+WATCHED_FILES = ("run.json", "history.csv", "report.json", "predictions.csv", "checkpoints")
 
 
 def get_runs_root() -> Path:
@@ -47,53 +47,53 @@ def get_data_root() -> Path:
 
 @dataclass(frozen=True)
 class RunView:
-    """Hold what could be read of one run folder.
+    """Hold the readable parts of one run folder.
 
     Attributes
     ----------
     run : the folder
-    info : run.json; without any values where it can't be read
-    report : report.json; None where the run is not whole
-    trouble : why the run can't be shown, a sentence; None where it can
-    sign : when the folder last changed, seconds since the epoch
-    patience : seconds without a sign of life after which its training is taken to have stopped
+    info : run.json; default values where it can't be read
+    report : report.json; None where the run is not complete
+    error : an error message if the run can't be shown; else None
+    changed : time of the last change in the folder, seconds since the epoch
+    patience : seconds without a change, after which its training counts as interrupted
     """
 
     run: Run
     info: RunInfo = field(default_factory=RunInfo)
     report: Report | None = None
-    trouble: str | None = None
-    sign: float = 0.0
-    patience: float = QUIET
+    error: str | None = None
+    changed: float = 0.0
+    patience: float = MAX_SILENCE
 
     @property
     def name(self) -> str:
-        """The folder's name, which is the run's."""
+        """The name of the run and of its folder."""
         return self.run.name
 
     @property
     def status(self) -> str:
-        """`whole`, `pretrained`, `training`, `stopped` (its process is over, or no sign of life) or `damaged`."""
-        if self.trouble:
+        """`whole` (complete), `pretrained`, `training`, `stopped` (interrupted) or `damaged`."""
+        if self.error:
             return "damaged"
         if self.report:
             return "whole"
         if self.info.status == PRETRAINED:
             return PRETRAINED
-        if has_process_exited(self.info.process):
+        if has_process_exited(self.info.process):  # its process has ended without a report
             return "stopped"
         return "training" if self.silence < self.patience else "stopped"
 
     @property
     def silence(self) -> float:
         """Seconds since the folder last changed."""
-        return max(0.0, time.time() - self.sign)
+        return max(0.0, time.time() - self.changed)
 
     def get_report(self) -> Report:
         """Return report.json of a complete run."""
         return self.run.report if self.report is None else self.report
 
-    def figure(self, name: str | None) -> tuple[float | None, Sequence[float] | None]:
+    def get_metric(self, name: str | None) -> tuple[float | None, Sequence[float] | None]:
         """Return a metric of the report and its interval; None for what is not there."""
         if self.report is None or name is None:
             return None, None
@@ -101,17 +101,17 @@ class RunView:
 
     @property
     def sample(self) -> bool:
-        """Whether the run was made from generated data, which every figure of it has to say."""
+        """Whether the run was trained on synthetic data, which every result of it must state."""
         return self.info.data.sample
 
     @property
     def is_ours(self) -> bool:
-        """Whether a training of ours made it, which its run.json tells about."""
+        """Whether musicml trained it, so that its run.json describes the training."""
         return self.status not in ("damaged", PRETRAINED)
 
     @property
     def is_sound(self) -> bool:
-        """Whether its examples are to be heard, not seen."""
+        """Whether its examples are sounds."""
         return self.info.data.kind == "sound"
 
 
@@ -121,94 +121,95 @@ def list_runs() -> list[RunView]:
     found = [
         get_run(path)
         for path in (root.iterdir() if root.is_dir() else ())
-        if (path / "run.json").is_file() or (path / "experiment.toml").is_file()  # it is a run, or was meant to be one
+        if (path / "run.json").is_file() or (path / "experiment.toml").is_file()  # damaged runs may lack run.json
     ]
-    return sorted(found, key=lambda one: (one.info.started, one.name), reverse=True)
+    return sorted(found, key=lambda view: (view.info.started, view.name), reverse=True)
 
 
 def _stamp_run(path: Path) -> tuple:
-    """Return a run folder's key, which changes with each sign of life."""
+    """Return a run folder's cache key, which changes when a watched file does."""
     return str(path), *get_stamp(path, *_list_signs(path))
 
 
 def _list_signs(path: Path) -> list[str]:
-    """List the files whose change is a sign of life; what trains now may be one of its folds."""
+    """List the files whose change shows that a training is alive, also those of the folds of a cross-validation."""
     folds = [] if (path / "report.json").is_file() else sorted((path / FOLDS_FOLDER).glob("[0-9]*"))
-    return [*SIGNS, *(f"{FOLDS_FOLDER}/{fold.name}/{sign}" for fold in folds for sign in SIGNS)]
+    return [*WATCHED_FILES, *(f"{FOLDS_FOLDER}/{fold.name}/{sign}" for fold in folds for sign in WATCHED_FILES)]
 
 
-@cache_by(_stamp_run, max_entries=1000)
+@cache_by(_stamp_run, max_entries=1000)  # a page lists all runs at every rerun
 def get_run(path: Path) -> RunView:
-    """Return one run folder, read again only where one of its files has changed."""
-    run, sign = Run(path), max(get_stamp(path, *_list_signs(path)))
+    """Read one run folder; again only where one of its files has changed."""
+    run, changed = Run(path), max(get_stamp(path, *_list_signs(path)))
     try:
-        info, report = open_run(path).info, run.report if run.is_whole else None
+        info, report = open_run(path).info, run.report if run.is_complete else None
     except InputError as error:
-        return RunView(run, trouble=error.message, sign=sign)
+        return RunView(run, error=error.message, changed=changed)
+    # three epochs without a change: a slow epoch is not an interrupted training
     slowest = 0.0 if report else max((row.seconds for row in run.read_history()), default=0.0)
-    return RunView(run, info, report, None, sign, max(QUIET, 3 * slowest))
+    return RunView(run, info, report, None, changed, max(MAX_SILENCE, 3 * slowest))
 
 
 @cache_by(stamp_runs("notes.json"), max_entries=1000)
-def get_notes(one: RunView) -> RunNotes:
-    """Return the user's note and tags of a run; writing them is no sign of life of its training."""
-    return read_notes(one.run)
+def get_notes(view: RunView) -> RunNotes:
+    """Return the user's note and tags of a run; writing them does not make a training look alive."""
+    return read_notes(view.run)
 
 
 @cache_by(stamp_runs("history.csv"), max_entries=200)
-def get_history(one: RunView) -> list[Epoch]:
-    """Return the rows of history.csv; a row that is half written is left out."""
-    return one.run.read_history()
+def get_history(view: RunView) -> list[Epoch]:
+    """Return the rows of history.csv, without a row that is only half written."""
+    return view.run.read_history()
 
 
 @cache_by(stamp_runs("serving.json", "labels.json"), max_entries=1000)
-def get_manifest(one: RunView) -> Manifest:
+def get_manifest(view: RunView) -> Manifest:
     """Return the manifest of a run."""
-    return read_manifest(one.run)
+    return read_manifest(view.run)
 
 
 @cache_by(stamp_runs("serving.json", "labels.json", "predictions.csv", "split.csv"), max_entries=100)
-def get_thresholds(one: RunView) -> np.ndarray:
+def get_thresholds(view: RunView) -> np.ndarray:
     """Return the threshold of each class, [shape=(n_classes,)].
 
-    Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of
+    For a cross-validation, those of each example's fold, [shape=(n_examples, n_classes)], in the order of
     `get_predictions`.
     """
-    if not one.info.split.folds or one.info.task == "single":
-        return np.array(get_manifest(one).thresholds)
-    return read_fold_thresholds(one.run, get_predictions(one).names.tolist())
+    if not view.info.split.folds or view.info.task == "single":
+        return np.array(get_manifest(view).thresholds)
+    return read_fold_thresholds(view.run, get_predictions(view).names.tolist())
 
 
-def format_thresholds(found: np.ndarray) -> str:
+def format_thresholds(thresholds: np.ndarray) -> str:
     """Format a threshold; where each fold has its own, the lowest and the highest."""
-    low, high = float(np.min(found)), float(np.max(found))
+    low, high = float(np.min(thresholds)), float(np.max(thresholds))  # equal unless folds have thresholds of their own
     return f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"
 
 
 @cache_by(stamp_runs("predictions.csv", "labels.json"), max_entries=100)
-def get_predictions(one: RunView) -> PredictionTable:
+def get_predictions(view: RunView) -> PredictionTable:
     """Return the table of test predictions."""
-    return read_predictions(one.run)
+    return read_predictions(view.run)
 
 
-def get_clip_scores(one: RunView, place: int) -> tuple[np.ndarray, np.ndarray]:
+def get_clip_scores(view: RunView, place: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the start, [shape=(n_clips,)], seconds, and the scores, [(n_clips, n_classes)], of an example's clips."""
-    return _read_clips(one).get(place, (np.zeros(0), np.zeros((0, 0))))
+    return _read_clips(view).get(place, (np.zeros(0), np.zeros((0, 0))))
 
 
 @cache_by(stamp_runs("clips.npz"), max_entries=20)
-def _read_clips(one: RunView) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Read the raw scores of each clip, by the place of its example in predictions.csv; empty where there are none."""
+def _read_clips(view: RunView) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Read the raw scores of each clip, by the row of its example in predictions.csv; empty where there are none."""
     try:
-        return read_clip_scores(one.run)
-    except InputError:
+        return read_clip_scores(view.run)
+    except InputError:  # runs of single clips have no clips.npz
         return {}
 
 
-def read_table(one: RunView, name: str) -> list[dict[str, str]]:
+def read_table(view: RunView, name: str) -> list[dict[str, str]]:
     """Return the rows of a CSV file of a run; none where it is missing or can't be read."""
     try:
-        return read_csv(one.run.path / name) if (one.run.path / name).is_file() else []
+        return read_csv(view.run.path / name) if (view.run.path / name).is_file() else []
     except (InputError, OSError, ValueError):
         return []
 
@@ -221,7 +222,7 @@ class ReplayFigure(TypedDict):
 
 
 class ReplayRow(TypedDict):
-    """One metric of a replication: as it was published, replayed, and honest."""
+    """One metric of a replication: as published, replicated, and honest."""
 
     metric: str
     published: float | list[float] | None
@@ -242,7 +243,7 @@ class Replay(TypedDict):
 
 
 def get_replays() -> Mapping[str, Replay]:
-    """Return the latest replication of each reference; empty where there is none."""
+    """Return the latest replication of each published result, by its name."""
     return _read_replays(sorted((get_runs_root() / "replays").glob("*.json")))
 
 
@@ -252,18 +253,20 @@ def _read_replays(paths: Sequence[Path]) -> Mapping[str, Replay]:
     found: dict[str, Replay] = {}
     for path in paths:
         try:
-            kept = read_json(path)
+            content = read_json(path)
         except (InputError, OSError, ValueError):
             continue
-        rows = kept.get("replays") if isinstance(kept, dict) else None
-        found |= {one["reference"]: one for one in (rows if isinstance(rows, list) else []) if _is_replay(one)}
+        rows = content.get("replays") if isinstance(content, dict) else None
+        found |= {
+            replay["reference"]: replay for replay in (rows if isinstance(rows, list) else []) if _is_replay(replay)
+        }
     return found
 
 
-def _is_replay(one: Any) -> bool:
+def _is_replay(replay: Any) -> bool:
     """Return whether this is a successful replication."""
-    if not is_of_type(one, Replay) or one["error"] or not one["rows"]:
+    if not is_of_type(replay, Replay) or replay["error"] or not replay["rows"]:  # a file may be damaged or edited
         return False
-    pairs = [row[key] for row in one["rows"] for key in ("published", "published_interval")]
-    pairs += [(row[key] or {}).get("interval") for row in one["rows"] for key in ("replayed", "honest")]
+    pairs = [row[key] for row in replay["rows"] for key in ("published", "published_interval")]
+    pairs += [(row[key] or {}).get("interval") for row in replay["rows"] for key in ("replayed", "honest")]
     return all(len(pair) == 2 for pair in pairs if isinstance(pair, list))

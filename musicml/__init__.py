@@ -1,6 +1,6 @@
-"""musicml: train, evaluate and try out music classifiers.
+"""musicml: train, evaluate and use music classifiers.
 
-An experiment file becomes a run folder, and everything else reads run folders. This is all that a notebook needs:
+An experiment file becomes a run folder, and everything else reads run folders. A notebook only needs this package:
 
 >>> import musicml
 >>> run = musicml.load_run("openmic_forest")
@@ -52,23 +52,24 @@ __getattr__, __dir__, __all__ = export_lazily(
 
 
 def load_experiment(name: str | Path, changes: Mapping[str, Any] | None = None) -> Experiment:
-    """Load an experiment file and check every key of it.
+    """Load an experiment file and check every key and value.
 
     Parameters
     ----------
     name : str or Path
-        A TOML file, or the name of one in `./experiments` or of one that comes with musicml.
+        A TOML file, or the name of one in `./experiments` or among those that come with musicml.
     changes : mapping, optional
-        Dotted keys with the values that they have instead, such as `{"training.epochs": 5}`.
+        Settings to change, as dotted keys: `{"training.epochs": 5}`.
 
     Returns
     -------
     Experiment
+        The checked settings, by table: `experiment.training.epochs`.
 
     Raises
     ------
     InputError
-        If there is no such file, or a key or a value in it is not allowed.
+        If there is no such file, or a key or value is invalid.
 
     Examples
     --------
@@ -83,21 +84,21 @@ def load_experiment(name: str | Path, changes: Mapping[str, Any] | None = None) 
 def load_dataset(
     name: str | Path, *, data: Literal["auto", "real", "sample"] = "auto", data_root: str | Path | None = None
 ) -> Dataset:
-    """Load a data set from disk; nothing is downloaded.
+    """Load a data set from disk, without downloading anything.
 
     Parameters
     ----------
     name : str or Path
-        `gtzan`, `instrument_images`, `instrument_sounds` or `openmic`, or your own folder of class folders.
+        `gtzan`, `instrument_images`, `instrument_sounds` or `openmic`, or your own folder with one folder per class.
     data : {"auto", "real", "sample"}
-        Which data to load; "auto" takes the real data where it is, and the generated sample data elsewhere.
+        The real data, or the generated sample data. "auto" prefers the real data if it is there.
     data_root : str or Path, optional
-        The folder of the data sets. By default the variable `MUSICML_DATA`, or `data`.
+        The folder of all data sets. The default is that of the environment variable `MUSICML_DATA`, else `data`.
 
     Returns
     -------
     Dataset
-        Its `examples`, and a data frame of them as `table`.
+        It has the `examples`, and a data frame of them as `table`.
 
     Raises
     ------
@@ -135,28 +136,30 @@ def train(
     Parameters
     ----------
     experiment : str, Path or Experiment
-        As `load_experiment` takes it, or what it returned.
+        An experiment, or its name or file as in `load_experiment`.
     changes : mapping, optional
-        As `load_experiment` takes them; not together with an `Experiment`.
+        Settings to change, as in `load_experiment`. Not allowed with an `Experiment`.
     folder : str or Path, optional
-        Your own folder of class folders, in place of the experiment's data set.
-    data : {"auto", "real", "sample"}, as `load_dataset` takes it
+        Your own folder with one folder per class, instead of the experiment's data set.
+    data : {"auto", "real", "sample"}
+        The real data or the generated sample data, as in `load_dataset`.
     seed : int
-        Of the split, the weights and the order of batches.
+        The seed of the split, the initial weights and the order of batches.
     deterministic : bool
-        Whether two trainings give the same weights to the bit, on a CPU.
+        Train reproducibly: on a CPU, the weights of two trainings are then equal to the last bit.
     data_root, runs_root : str or Path, optional
-        The folders of data and of runs. By default `MUSICML_DATA` or `data`, and `MUSICML_RUNS` or `runs`.
+        The folders of data and of runs. The default is that of `MUSICML_DATA` and `MUSICML_RUNS`, else `data` and
+        `runs`.
 
     Returns
     -------
     Run
-        Its `report`, `history` and `predictions`.
+        It has a `report`, a `history` and the `predictions`.
 
     Raises
     ------
     InputError
-        If the experiment or the data cannot be used.
+        If the experiment or the data is invalid or missing.
 
     Examples
     --------
@@ -173,7 +176,9 @@ def train(
     if isinstance(experiment, str | Path):
         experiment = load_experiment(experiment, changes)
     elif changes:
-        raise InputError("changes must go with the name of an experiment: give load_experiment the changes instead.")
+        raise InputError(
+            "Expected a name or a file together with changes. Pass the changes to load_experiment instead."
+        )
     remember_folders(folder, _get_data_root(data_root))
     run = train_experiment(
         experiment,
@@ -194,12 +199,12 @@ def list_runs(runs_root: str | Path | None = None) -> pandas.DataFrame:
     Parameters
     ----------
     runs_root : str or Path, optional
-        The folder of runs. By default `MUSICML_RUNS` or `runs`.
+        The folder of runs. The default is that of the environment variable `MUSICML_RUNS`, else `runs`.
 
     Returns
     -------
     pandas.DataFrame
-        A row a run: name, experiment, data set, seed, status, and its main metric where it is complete.
+        One row per run: name, experiment, data set, seed, status, and the main metric of a complete run.
 
     Raises
     ------
@@ -225,13 +230,14 @@ def load_run(name: str | Path, *, runs_root: str | Path | None = None) -> Run:
     Parameters
     ----------
     name : str or Path
-        A run folder, its name, or the name of an experiment: the latest complete run of it is loaded.
+        A run folder, its name, or the name of an experiment, of which the latest complete run is loaded.
     runs_root : str or Path, optional
-        The folder of runs. By default the variable `MUSICML_RUNS`, or `runs`.
+        The folder of runs. The default is that of the environment variable `MUSICML_RUNS`, else `runs`.
 
     Returns
     -------
     Run
+        It has the `info` of its training, a `report`, a `history` and the `predictions`.
 
     Raises
     ------
@@ -252,24 +258,24 @@ def load_run(name: str | Path, *, runs_root: str | Path | None = None) -> Run:
 
 
 def evaluate(run: Run | str | Path, on: str | Path | None = None) -> Report:
-    """Evaluate a run on its test split, or on another labelled folder.
+    """Evaluate a run on its test split, or on another folder of labeled files.
 
     Parameters
     ----------
     run : Run, str or Path
-        A run, or what `load_run` takes.
+        A run, or its name or folder as in `load_run`.
     on : str or Path, optional
-        A folder of class folders. Files that the run was trained on are left out, and so are classes that it lacks.
+        A folder with one folder per class. Files that the run was trained on and classes that it lacks are skipped.
 
     Returns
     -------
     Report
-        Its `metrics` with their 95 % `intervals`, and a data frame of the classes as `class_table`.
+        It has the `metrics` with their 95% `intervals`, and a data frame of the classes as `class_table`.
 
     Raises
     ------
     InputError
-        If the run is not trained, or the folder shares no class with it.
+        If training is not finished, or the run and the folder have no class in common.
 
     Examples
     --------
@@ -288,17 +294,17 @@ def evaluate(run: Run | str | Path, on: str | Path | None = None) -> Report:
 
 
 def compare(*runs: Run | str | Path) -> Comparison:
-    """Compare runs on the test examples that all of them were evaluated on, with paired tests.
+    """Compare runs on their common test examples, with paired significance tests.
 
     Parameters
     ----------
     runs : Run, str or Path
-        Two or more runs, or what `load_run` takes.
+        Two or more runs, or their names or folders as in `load_run`.
 
     Returns
     -------
     Comparison
-        Data frames of the runs as `table`, and of each pair of them as `pair_table`.
+        It has a data frame of the runs as `table`, and one of all pairs as `pair_table`.
 
     Raises
     ------
@@ -325,19 +331,21 @@ def audit(
 ) -> Audit:
     """Find duplicates, contradictory labels, leaks and damaged files in a data set.
 
-    The audit and what it measured of each file are kept in the data root, so that the next one is quick.
+    The audit is saved in the data root with its measurements of each file, so that the next audit is fast.
 
     Parameters
     ----------
     dataset : str, Path or Dataset
-        A data set, or what `load_dataset` takes.
-    data, data_root
-        As `load_dataset` takes them.
+        A data set, or its name or folder as in `load_dataset`.
+    data : {"auto", "real", "sample"}
+        The real data or the generated sample data, as in `load_dataset`.
+    data_root : str or Path, optional
+        The folder of all data sets, as in `load_dataset`.
 
     Returns
     -------
     Audit
-        Its `findings`, and a data frame of them as `table`.
+        It has the `findings`, and a data frame of them as `table`.
 
     Raises
     ------
@@ -360,26 +368,26 @@ def audit(
 
 
 def report(*runs: Run | str | Path, to: str | Path, language: Literal["en", "id"] = "en") -> list[Path]:
-    """Write a report of runs with its figures and tables.
+    """Write a report of one or more runs, with figures and tables.
 
     Parameters
     ----------
     runs : Run, str or Path
-        Runs, or what `load_run` takes.
+        Runs, or their names or folders as in `load_run`.
     to : str or Path
-        The file, which ends in `.html`, `.md`, `.tex` or `.pdf`. A report that is there is replaced, nothing else.
+        The file to write, which ends in `.html`, `.md`, `.tex` or `.pdf`. Only an earlier report is overwritten.
     language : {"en", "id"}
         English or Indonesian.
 
     Returns
     -------
     list of Path
-        What was written, the report first.
+        The files written, the report first.
 
     Raises
     ------
     InputError
-        If a run is not complete, or Matplotlib or Typst is needed and not installed.
+        If a run is not complete, or Matplotlib or Typst is required but not installed.
 
     Examples
     --------

@@ -27,24 +27,23 @@ from musicml.training import preparation, pretrained_run
 from tests.fixtures.musicnn_wheel import SIZES, write_wheel
 from tests.fixtures.small_backbone import use_small_mobilenet
 
-# the processes that tests start load TensorFlow and Streamlit: without bytecode each would compile them anew, which
-# takes three times as long as to load them
+# Processes that tests start import TensorFlow and Streamlit. Without cached bytecode, this takes three times as long.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-# sample data as every machine can make it, with no soundfont; tests of the soundfont take this away
+# sample data that every machine can make, without a soundfont; tests of the soundfont remove this variable
 os.environ["MUSICML_RENDERER"] = "numpy"
-# nobody's own settings are read or written, and what these tests train is signed with a secret of theirs
+# tests neither read nor write the user's settings, and sign their runs with their own secret
 os.environ["MUSICML_CONFIG"] = tempfile.mkdtemp(prefix="musicml-settings-")
 atexit.register(shutil.rmtree, os.environ["MUSICML_CONFIG"], ignore_errors=True)
-# what a shell starts in the background ignores Ctrl-C, and so would what the tests start and interrupt
+# processes in the background of a shell ignore Ctrl-C, and so would the processes that tests start and interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-# of the sample data; OpenMIC: enough for every instrument's forest
+# share of the sample data; OpenMIC needs enough for the forest of every instrument
 SCALES = {"gtzan": 0.02, "instrument_images": 0.02, "openmic": 0.3, "instrument_sounds": 0.02}
 TRAINED_ON = ("gtzan", "instrument_images", "openmic")
 SOUND = {"features.hop_length": 1024, "training.epochs": 2}
-# a recurrent network without what makes its recipe strong: whole clips as they are, the last state, the best epoch
+# a recurrent network without its regularization: whole clips without augmentation, last state, best epoch
 PLAIN = {
     "clips.seconds": 3.0,
     "clips.hop_seconds": 3.0,
@@ -59,7 +58,7 @@ PLAIN = {
     "training.monitor": "val_accuracy",
     "training.early_stopping": 8,
 }
-# whole pictures so small that a backbone's maps have no height for bands
+# pictures so small that a backbone's maps have no height for bands
 PICTURES = {
     "features.height": 32,
     "features.width": 32,
@@ -69,7 +68,7 @@ PICTURES = {
     "augment.flip": True,
     "augment.rotation": 10.0,
 }
-# enough steps for the normalisations of a backbone to catch up; else its answers are all alike
+# enough steps for the statistics of batch normalization; otherwise all predictions are equal
 LEARNT = {
     "training.epochs": 8,
     "training.batch_size": 8,
@@ -81,12 +80,12 @@ LEARNT = {
 WHOLE_MUSICNN = (204, 51, 64, 200)
 assert pretrained_audio.SIZES == WHOLE_MUSICNN, "musicnn's weights have these sizes"
 
-# one tiny run of each family: experiment, what is changed of it
+# one tiny run of each family: experiment and changes
 FAMILIES = {
     "cnn": ("genre_cnn", {**SOUND, "features.n_mels": 32, "model.filters": [4, 8]}),
     "gru": ("genre_gru", {**PLAIN, **SOUND, "model.units": [8, 4]}),
     "unfrozen": ("instrument_images_mobilenet", {**PICTURES, **LEARNT, "model.frozen": False, "augment.views": 0}),
-    # on the unfrozen one's weights, in place of ImageNet's
+    # with the weights of the unfrozen one instead of ImageNet's
     "frozen": (
         "instrument_images_mobilenet",
         {**PICTURES, "model.frozen": True, "model.weights": "imagenet", "training.epochs": 2, "augment.views": 1},
@@ -96,7 +95,7 @@ FAMILIES = {
     "forest": ("openmic_forest", {"model.n_estimators": 5}),
 }
 
-# forests on sound: trained and asked within a second, without Keras
+# forests on sound: trained and used within a second, without Keras
 TONES = """[data]
 dataset = "gtzan"
 [features]
@@ -113,7 +112,7 @@ family = "forest"
 n_estimators = 5
 """
 
-# a network on sound: within three seconds
+# a network on sound: trained within three seconds
 NETWORK = f"""{TONES.partition("[model]")[0]}[model]
 family = "cnn"
 filters = [4]
@@ -122,7 +121,7 @@ epochs = 2
 batch_size = 8
 """
 
-# the files that take longest: they come first, so that no worker waits for another's at the end
+# the slowest files come first, so that no worker waits for another at the end
 LONG = (
     "tests/test_torture.py",
     *("inference/test_explain.py", "training/test_train.py", "inference/test_export.py"),
@@ -140,7 +139,7 @@ def pytest_collection_modifyitems(items):
 
 
 def set_words(changes):
-    """`{"training.epochs": 2}` as the command line takes it."""
+    """Convert settings to command-line words: `{"training.epochs": 2}` → `--set training.epochs=2`."""
     return [word for key, value in changes.items() for word in ("--set", f"{key}={toml(value)}")]
 
 
@@ -149,7 +148,7 @@ def toml(value):
 
 
 def backbone_of(run):
-    """Layer → the weights of a transfer run's backbone."""
+    """Return the weights of a transfer run's backbone by layer."""
     import keras
 
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
@@ -166,7 +165,7 @@ def write_tone(path, hertz, seconds=1.0, sample_rate=8000, seed=0):
 
 
 def noise(power, level, seed=0, seconds=6.0, sample_rate=22_050):
-    """Noise whose power falls with the frequency: 0 white, 1 pink, 2 brown."""
+    """Make noise whose power falls with frequency: 0 white, 1 pink, 2 brown."""
     n = round(seconds * sample_rate)
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(n))
     y = np.fft.irfft(spectrum / np.maximum(np.fft.rfftfreq(n, 1 / sample_rate), 20) ** (power / 2), n)
@@ -180,7 +179,7 @@ def sine(hertz, level, seconds=6.0, sample_rate=22_050):
 
 
 def no_music():
-    """What is no music, six seconds each at 22,050 Hz: its name → the sound."""
+    """Sounds that are no music by name, six seconds each at 22,050 Hz."""
     levels = (0.001, 0.01, 0.05, 0.2)
     found = {
         f"{name} noise at {level}": noise(power, level)
@@ -193,13 +192,13 @@ def no_music():
 
 @pytest.fixture(scope="session")
 def get_sample(tmp_path_factory):
-    """Put one set's small sample into a folder: made once for all workers, each of which has a copy of its own."""
+    """Copy the small sample data of a dataset into a folder. It is generated once for all workers."""
     base, worker = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_WORKER")
     made = (base.parent if worker else base) / "sample"
 
     def get(name, folder):
         with FileLock(f"{made}.{name}.lock"), pytest.MonkeyPatch.context() as patched:
-            patched.setattr(generate, "POOL_FROM", 2)  # no processes of its own
+            patched.setattr(generate, "MIN_PARALLEL_SCALE", 2)  # no processes of its own
             generate.generate_sample_data(made, only=[name], scale=SCALES[name])
         return shutil.copytree(made / name, folder / name)
 
@@ -208,9 +207,9 @@ def get_sample(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def data_root(get_sample, tmp_path_factory):
-    """A data root with sample data of three sets."""
+    """A data root with sample data of three datasets."""
     root, worker = tmp_path_factory.mktemp("data"), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    # every second worker begins at the other end, so that none waits for what another makes
+    # every second worker begins at the other end, so that they do not wait for each other
     for name in TRAINED_ON[:: -1 if int(worker[2:]) % 2 else 1]:
         get_sample(name, root / "sample")
     return root
@@ -218,14 +217,14 @@ def data_root(get_sample, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def root(data_root, get_sample):
-    """A data root with every data set's sample, small; no test changes it."""
+    """A data root with small sample data of all datasets. No test changes it."""
     get_sample("instrument_sounds", data_root / "sample")
     return data_root
 
 
 @pytest.fixture
 def copied(root, tmp_path):
-    """Copy one data set's sample to where a test may change it: `copied("gtzan")`."""
+    """Copy the sample data of one dataset to a place where a test may change it: `copied("gtzan")`."""
 
     def copy(name):
         return shutil.copytree(root / "sample" / name, tmp_path / "sample" / name)
@@ -235,7 +234,7 @@ def copied(root, tmp_path):
 
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory):
-    """A folder of three classes of tones, eight of a second each."""
+    """A folder of three classes with eight tones each, of one second."""
     root = tmp_path_factory.mktemp("own") / "tones"
     for name, hertz in (("low", 200), ("middle", 800), ("high", 2500)):
         for number in range(8):
@@ -245,7 +244,7 @@ def tones(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """A folder of three classes of noisy coloured pictures, eight of each."""
+    """A folder of three classes with eight noisy color pictures each."""
     root, rng = tmp_path_factory.mktemp("own") / "pictures", np.random.default_rng(0)
     for name, colour in (("red", (200, 40, 40)), ("green", (40, 200, 40)), ("blue", (40, 40, 200))):
         (root / name).mkdir(parents=True)
@@ -257,7 +256,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def spoilt():
-    """Picture files that can't be used: name → content."""
+    """The content of invalid picture files by name."""
 
     def saved(image, kind, **more):
         content = io.BytesIO()
@@ -291,7 +290,7 @@ def network_toml(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(data_root, tmp_path_factory):
-    """A whole run of a family, trained once through the command line: its name in FAMILIES → Run. Never change one."""
+    """Return a complete run of a family by its name in FAMILIES, trained once by the command line. Never change it."""
     root, made = tmp_path_factory.mktemp("runs"), {}
 
     def run_of(name):
@@ -303,7 +302,7 @@ def trained(data_root, tmp_path_factory):
                     use_small_mobilenet(patched)
                 if name == "frozen":
                     pretrained = run_of("unfrozen")
-                    patched.setattr(transfer, "imagenet_weights", lambda *_: backbone_of(pretrained))
+                    patched.setattr(transfer, "load_imagenet_weights", lambda *_: backbone_of(pretrained))
                 assert main.main([str(word) for word in [*words, *set_words(changes)]]) == 0
             (made[name],) = runs.list_runs(root / name)
         return made[name]
@@ -313,7 +312,7 @@ def trained(data_root, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def asked_about_tones(tones, tones_toml, data_root, tmp_path_factory):
-    """A whole run on the tones, which answers within a second. Never change it."""
+    """A complete run on the tones, which predicts within a second. Never change it."""
     root = tmp_path_factory.mktemp("runs")
     words = ["train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", root]
     assert main.main([str(word) for word in words]) == 0
@@ -323,7 +322,7 @@ def asked_about_tones(tones, tones_toml, data_root, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def musicnn_wheel(tmp_path_factory):
-    """A wheel such as musicnn's, with random weights, and few of them: from here on musicnn is built that small."""
+    """A wheel like musicnn's with few random weights. While it is used, musicnn is built that small."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pretrained_audio, "SIZES", SIZES)
         yield write_wheel(tmp_path_factory.mktemp("wheel"))
@@ -331,7 +330,7 @@ def musicnn_wheel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def musicnn_root(data_root, musicnn_wheel):
-    """A data root with sample data and musicnn's weights, the random ones of `musicnn_wheel`."""
+    """A data root with sample data and the random weights of `musicnn_wheel`."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(musicnn, "SHA256", hashlib.sha256(musicnn_wheel.read_bytes()).hexdigest())
         musicnn.download_musicnn(data_root, musicnn_wheel)
@@ -340,19 +339,19 @@ def musicnn_root(data_root, musicnn_wheel):
 
 @pytest.fixture(scope="session")
 def tags_run(musicnn_root, tmp_path_factory):
-    """The run that is ready without a training, in a folder of its own. Never change it."""
+    """The run that needs no training, in its own folder. Never change it."""
     return pretrained_run.make_tags_run(musicnn_root, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
 def whole_musicnn(monkeypatch):
-    """Musicnn is built as its authors built it."""
+    """Build musicnn in its published size."""
     monkeypatch.setattr(pretrained_audio, "SIZES", WHOLE_MUSICNN)
 
 
 @pytest.fixture
 def real_musicnn(whole_musicnn):
-    """The data root with musicnn's real weights, where `make install` or the user has put them."""
+    """The data root with musicnn's real weights, if `make install` or the user has downloaded them."""
     root = Path(os.environ.get("MUSICML_DATA") or Path(__file__).parent.parent / "data")
     if not musicnn.get_musicnn_path(root, "msd").is_file():
         pytest.skip(f"musicnn's weights are not in {root}: make install downloads them")
@@ -361,7 +360,7 @@ def real_musicnn(whole_musicnn):
 
 @pytest.fixture
 def musicml(capfd):
-    """The command line in this process: words → exit code, standard output, standard error."""
+    """Run the command line in this process: words → exit code, standard output, standard error."""
 
     def run(*words):
         capfd.readouterr()
@@ -373,10 +372,7 @@ def musicml(capfd):
 
 @pytest.fixture(scope="session")
 def started():
-    """Start the installed command in a process of its own: words → Popen. What still runs at the end is killed.
-
-    `first` is Python that is run in that process before the command.
-    """
+    """Start the installed command in a process that is killed at the end: words → Popen; `first` is code before it."""
     processes = []
 
     def start(*words, first=""):
@@ -396,7 +392,7 @@ def started():
 
 @pytest.fixture
 def stopped_at():
-    """Press Ctrl-C where a training begins an epoch, counted from 0: a context in which that is done."""
+    """Return a context in which Ctrl-C is pressed at the beginning of an epoch, counted from 0."""
 
     @contextlib.contextmanager
     def stop_at(number):
@@ -416,11 +412,11 @@ def stopped_at():
 
 @pytest.fixture(scope="session")
 def material_of(data_root):
-    """What a run of FAMILIES was trained on: its name → the experiment and training's material."""
+    """Return the experiment and the training data of a run in FAMILIES by its name."""
 
     def found(name):
         file, changes = FAMILIES[name]
-        read = config.read_experiment(EXPERIMENTS / f"{file}.toml", changes).on_sample()
+        read = config.read_experiment(EXPERIMENTS / f"{file}.toml", changes).apply_sample_table()
         return read, preparation.prepare_data(read, load_dataset(read.data.dataset, data_root), data_root, 0)
 
     return found
@@ -428,7 +424,7 @@ def material_of(data_root):
 
 @pytest.fixture(scope="session")
 def snapshot():
-    """Everything below a folder: path → bytes and time of change, so that two moments can be compared."""
+    """Return the bytes and modification time of each file below a folder, to compare two moments."""
 
     def taken(folder):
         return {

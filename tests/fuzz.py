@@ -1,11 +1,11 @@
-"""Damage small valid files of every format in thousands of ways and read each: it is read or refused, and nothing else.
+"""Damage small valid files of each format in thousands of ways. Each must be read, or rejected with a message.
 
     python -m tests.fuzz --sounds 500 --pictures 200 --seed 0
-    python -m tests.fuzz --seed 0 --only sound:17 --write case    # one of them again, in this process
+    python -m tests.fuzz --seed 0 --only sound:17 --write case    # repeat one of them in this process
 
-Anything else is a finding: another exception, a Python warning, a value that is not finite, a refusal that is no
-sentence, more than two seconds, more than a gigabyte; and, because the files are read in processes of their own that
-are watched, also a crash and a hang. The last line is JSON; the exit code is 1 where there are findings.
+Anything else is a finding: another exception, a Python warning, a value that is not finite, an error message that is
+no sentence, more than two seconds, or more than a gigabyte. The files are read in separate processes, so crashes and
+hangs are findings too. The last line is JSON. The exit code is 1 if there are findings.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from tests.fixtures.malformed_files import by_ffmpeg, crc, deep, encoded, pictur
 KINDS = ("sound", "picture")
 EXPERIMENT = Path(__file__).parent.parent / "experiments/genre_gru.toml"
 WORKERS = 2
-START = 120.0  # seconds that a process may take until it reads
-LONGEST = 400  # characters of a sentence
-# a fork of this process would copy its threads' locks; one of a server that has nothing but the imports does not
+START = 120.0  # seconds in which a process must start to read
+LONGEST = 400  # characters of an error message
+# a fork of this process would copy locks that its threads hold; a fork server that only has the imports has none
 CONTEXT = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
 if hasattr(os, "fork"):
     CONTEXT.set_forkserver_preload(["tests.fuzz"])
@@ -50,7 +50,7 @@ if hasattr(os, "fork"):
 
 @dataclass(frozen=True)
 class Limits:
-    """Beyond these, reading a file is a finding: seconds, seconds without a word, MB of memory."""
+    """Limits for reading a file: seconds, seconds without any output, MB of memory."""
 
     seconds: float = 2.0
     silence: float = 20.0
@@ -59,7 +59,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Case:
-    """One damaged file; the same three give the same file, wherever and whenever."""
+    """One damaged file. Equal fields give the same file on every machine."""
 
     kind: str
     number: int
@@ -68,7 +68,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one file: `read`, `refused` or `finding`, and of a finding what happened."""
+    """The outcome of one file: `read`, `refused` or `finding`, with a description of a finding."""
 
     case: Case
     file: str
@@ -78,17 +78,17 @@ class Result:
     megabytes: float = 0.0
 
 
-# Whole files
+# Valid files
 
 
 @functools.cache
 def whole_files(kind: str) -> dict[str, bytes]:
-    """A small valid file of each format, by its name."""
+    """Make a small valid file of each format, by name."""
     return sounds() if kind == "sound" else pictures()
 
 
 def sounds() -> dict[str, bytes]:
-    """Half a second of a tone in each format."""
+    """Make half a second of a tone in each format."""
     y = tone(0.5, channels=2)
     made = {
         "16_bit.wav": encoded(y),
@@ -110,19 +110,19 @@ def sounds() -> dict[str, bytes]:
         "tone.aac": ("adts", "aac"),
     }
     for name, (format, codec) in by_codec.items():
-        with contextlib.suppress(ValueError):  # a codec that this FFmpeg was built without
+        with contextlib.suppress(ValueError):  # this FFmpeg was built without the codec
             made[name] = by_ffmpeg(format, codec, seconds=0.5)
     return {name: mended(content) for name, content in made.items()}
 
 
 def undated(content: bytes) -> bytes:
-    """A WAV of floats without the time at which it was written, which libsndfile keeps beside its peak."""
+    """Make a WAV of floats without the time of writing, which libsndfile stores with the peak."""
     place = content.index(b"PEAK") + 12
     return content[:place] + bytes(4) + content[place + 4 :]
 
 
 def pictures() -> dict[str, bytes]:
-    """Noise in each format and mode that is common."""
+    """Make pictures of noise in each common format and mode."""
     return {
         "side.jpg": turned(6),
         "progressive.jpg": saved(picture(), "JPEG", progressive=True),
@@ -139,9 +139,9 @@ def pictures() -> dict[str, bytes]:
     }
 
 
-# Damage: each of these takes bytes and a generator and gives other bytes
+# Damage: each of these functions takes bytes and a random generator, and returns other bytes
 
-# where sizes and counts stand: a mark, and how far behind its beginning
+# the places of sizes and counts: a marker, and the offset from its start
 SIZES = [
     *((mark, 4) for mark in (b"RIFF", b"fmt ", b"data", b"fact", b"FORM", b"COMM", b"SSND", b"VP8 ", b"VP8L", b"VP8X")),
     *((mark, place) for mark in (b".snd", b"OggS", b"Xing", b"Info") for place in (4, 8, 16, 23)),
@@ -171,7 +171,7 @@ WIDTHS = (1, 2, 4, 8)
 
 
 def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:
-    """Up to ten bits turned over, half of them near the beginning."""
+    """Flip up to ten bits, half of them near the beginning."""
     changed = bytearray(content)
     for _ in range(rng.integers(1, 11)):
         changed[place_in(content, rng)] ^= 1 << rng.integers(8)
@@ -179,36 +179,36 @@ def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def overwrite_bytes(content: bytes, rng: np.random.Generator) -> bytes:
-    """A run of random bytes in place of others."""
+    """Overwrite some bytes with random ones."""
     place, n = place_in(content, rng), rng.integers(1, 33)
     return content[:place] + rng.bytes(min(n, len(content) - place)) + content[place + n :]
 
 
 def cut_off(content: bytes, rng: np.random.Generator) -> bytes:
-    """The end is missing."""
+    """Cut off the end."""
     return content[: rng.integers(1, len(content) + 1)]
 
 
 def repeat_block(content: bytes, rng: np.random.Generator) -> bytes:
-    """A block stands there up to a hundred times."""
+    """Repeat a block up to a hundred times."""
     first, last = block_in(content, rng)
     return content[:first] + content[first:last] * rng.integers(2, 100) + content[last:]
 
 
 def remove_block(content: bytes, rng: np.random.Generator) -> bytes:
-    """A block is missing."""
+    """Remove a block."""
     first, last = block_in(content, rng)
     return content[:first] + content[last:]
 
 
 def set_field(content: bytes, rng: np.random.Generator) -> bytes:
-    """A field of the header at an extreme: none, all, the greatest, the least."""
+    """Set a field of the header to an extreme value."""
     place, width = int(rng.integers(min(len(content), 300))), int(rng.choice(WIDTHS))
     return with_value(content, place, width, int(rng.choice(extremes(width))), rng)
 
 
 def change_size(content: bytes, rng: np.random.Generator) -> bytes:
-    """A size or a count that the format keeps, at an extreme or a little off."""
+    """Set a size or count of the format to an extreme value, or change it a little."""
     places = [content.find(mark) + behind for mark, behind in SIZES if mark in content]
     place, width = max(int(rng.choice(places or [0])), 0), int(rng.choice(WIDTHS[1:3]))
     before = int.from_bytes(content[place : place + width], "big")
@@ -217,7 +217,7 @@ def change_size(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def splice(content: bytes, rng: np.random.Generator) -> bytes:
-    """The beginning of one file and the end of another, of any format."""
+    """Join the beginning of one file and the end of another, of any format."""
     others = [*whole_files("sound").values(), *whole_files("picture").values()]
     other = others[rng.integers(len(others))]
     return content[: rng.integers(1, len(content) + 1)] + other[rng.integers(len(other)) :]
@@ -227,35 +227,35 @@ DAMAGES = (flip_bits, overwrite_bytes, cut_off, repeat_block, remove_block, set_
 
 
 def place_in(content: bytes, rng: np.random.Generator) -> int:
-    """A place, near the beginning as often as anywhere."""
+    """Draw a place, in half of the cases near the beginning."""
     return int(rng.integers(min(len(content), rng.choice([64, 300, len(content)]))))
 
 
 def block_in(content: bytes, rng: np.random.Generator) -> tuple[int, int]:
-    """Where a block of up to a quarter of the file begins and ends."""
+    """Draw the start and end of a block of up to a quarter of the file."""
     first = place_in(content, rng)
     return first, first + int(rng.integers(1, max(2, len(content) // 4)))
 
 
 def extremes(width: int) -> list[int]:
-    """The values of so many bytes at which arithmetic goes wrong."""
+    """Return integers of the given size that often break arithmetic."""
     bits = 8 * width
     return [0, 1, 2 ** (bits - 1) - 1, 2 ** (bits - 1), 2**bits - 1]
 
 
 def with_value(content: bytes, place: int, width: int, value: int, rng: np.random.Generator) -> bytes:
-    """A number written over what stands at a place, in either byte order."""
+    """Overwrite bytes with a number, in either byte order."""
     order = "little" if rng.random() < 0.5 else "big"
     return content[:place] + (value % 2 ** (8 * width)).to_bytes(width, order) + content[place + width :]
 
 
 def mended(content: bytes) -> bytes:
-    """The same with right checksums, where a decoder would else see no further than to the wrong one."""
+    """Correct the checksums, so that a decoder does not stop at a wrong one."""
     return ogg_mended(content) if content[:4] == b"OggS" else png_mended(content) if content[1:4] == b"PNG" else content
 
 
 def ogg_mended(content: bytes) -> bytes:
-    """Every page with its checksum (RFC 3533, section 6) and the serial number 1; libsndfile draws one at random."""
+    """Correct the checksum of each Ogg page (RFC 3533, section 6). Set the random serial number to 1."""
     changed, place = bytearray(content), 0
     while (place := content.find(b"OggS", place)) >= 0 and place + 27 <= len(content):
         end = place + 27 + content[place + 26]
@@ -267,7 +267,7 @@ def ogg_mended(content: bytes) -> bytes:
 
 
 def png_mended(content: bytes) -> bytes:
-    """Every chunk with its checksum."""
+    """Correct the checksum of each PNG chunk."""
     changed, place = bytearray(content), 8
     while place + 12 <= len(content):
         end = place + 8 + int.from_bytes(content[place : place + 4], "big")
@@ -279,7 +279,7 @@ def png_mended(content: bytes) -> bytes:
 
 
 def damaged(case: Case) -> tuple[str, bytes, list[str]]:
-    """The case's file: a name, its content, and what was done to it."""
+    """Make the file of a case: its name, its content, and the kinds of damage."""
     rng = np.random.default_rng([case.seed, KINDS.index(case.kind), case.number])
     files = whole_files(case.kind)
     name = list(files)[case.number % len(files)]
@@ -297,14 +297,14 @@ def damaged(case: Case) -> tuple[str, bytes, list[str]]:
 
 @functools.cache
 def settings_of(kind: str) -> audio_features.MFCC | audio_features.Pixels:
-    """The features to read: those of genre_gru, or pixels."""
+    """Return the features to compute: those of genre_gru, or pixels."""
     table = tomllib.loads(EXPERIMENT.read_text())["features"]
     del table["kind"]
     return audio_features.MFCC(**table) if kind == "sound" else audio_features.Pixels()
 
 
 def judged(read: Callable, content: bytes, kind: str, name: str) -> tuple[str, str]:
-    """`read`, `refused` or `finding`, and of a finding what happened. `read` takes what `compute_features` does."""
+    """Return the outcome of reading a file, and the description of a finding. `read` is like `compute_features`."""
     try:
         values, remarks = read(AudioSource(content, name), settings_of(kind))
         wrong = wrong_values(values, kind) or next(filter(None, map(wrong_sentence, remarks)), "")
@@ -318,28 +318,28 @@ def judged(read: Callable, content: bytes, kind: str, name: str) -> tuple[str, s
 
 
 def wrong_values(values: np.ndarray, kind: str) -> str:
-    """What is wrong with features; nothing if they are right."""
+    """Describe an error in features, or return "" if they are right."""
     settings, type_wanted = settings_of(kind), "float32" if kind == "sound" else "uint8"
-    wanted = (max(len(values), 1), settings.n_bins) if kind == "sound" else settings.shape_of()
+    wanted = (max(len(values), 1), settings.n_bins) if kind == "sound" else settings.get_shape()
     if values.shape != wanted or values.dtype != type_wanted:
         return f"the features are of {values.shape}, {values.dtype}, not of {wanted}, {type_wanted}"
     return "" if np.isfinite(values).all() else "the features are not all finite"
 
 
 def wrong_sentence(words: str) -> str:
-    """What keeps words from being one sentence on one line; nothing if they are."""
+    """Describe why a text is no message on one line that ends with a period, or return "" if it is one."""
     if words.endswith(".") and words.isprintable() and len(words) <= LONGEST:
         return ""
     return f"no sentence: {words[:LONGEST]!r}"
 
 
 def tried(read: Callable, case: Case, limits: Limits) -> Result:
-    """Read one damaged file; the time and the memory that it takes are judged too."""
+    """Read one damaged file, and check its time and memory against the limits."""
     name, content, _ = damaged(case)
     forget_peak()
     before, begun, spent = peak_megabytes(), time.perf_counter(), time.process_time()
     outcome, words = judged(read, content, case.kind, name)
-    # a busy machine stretches the one, a second thread the other
+    # a busy machine increases the first, a second thread the second
     seconds = min(time.perf_counter() - begun, time.process_time() - spent)
     megabytes = peak_megabytes() - before
     if outcome != "finding" and (seconds > limits.seconds or megabytes > limits.megabytes):
@@ -348,9 +348,9 @@ def tried(read: Callable, case: Case, limits: Limits) -> Result:
 
 
 def peak_megabytes() -> float:
-    """Peak resident memory of this process: since `forget_peak` on Linux, since its start elsewhere."""
+    """Return the peak resident memory of this process since `forget_peak` (on Linux) or since its start, in MB."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage would begin with what the process had that started this one
+    if status.exists():  # getrusage would start from the memory of the parent process
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) / 1e3
     with contextlib.suppress(ImportError):  # Windows has neither
@@ -361,21 +361,21 @@ def peak_megabytes() -> float:
 
 
 def forget_peak() -> None:
-    """Let the peak begin anew at what is resident now, where the system can do that."""
+    """Reset the peak memory to the current one, if the system can do that."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-# Processes that read, and are watched
+# Worker processes with a time limit
 
 
 def work(results, cases: Sequence[Case], read: Callable, limits: Limits) -> None:
-    """What a process does: read one file after another and tell what came of each."""
-    for kind in KINDS:  # imports, and a decoder's first use, are no file's fault
+    """Read files one after another in a worker process, and send the outcome of each."""
+    for kind in KINDS:  # so that imports and a decoder's first use do not count
         for name, content in whole_files(kind).items():
-            with contextlib.suppress(InputError):  # of one that moves
+            with contextlib.suppress(InputError):  # animations are rejected
                 audio_features.compute_features(AudioSource(content, name), settings_of(kind))
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libmpg123 complains of each damaged mp3
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libmpg123 writes messages about damaged mp3 files
     warnings.simplefilter("error")
     results.send("ready")
     for case in cases:
@@ -383,7 +383,7 @@ def work(results, cases: Sequence[Case], read: Callable, limits: Limits) -> None
 
 
 def watch(cases: Sequence[Case], read: Callable, limits: Limits) -> list[Result]:
-    """Have files read in a process; where one kills it or hangs, a new process goes on with the next."""
+    """Read files in a worker process. If it crashes or hangs, continue with the next file in a new one."""
     results: list[Result] = []
     while len(results) < len(cases):
         results += watched(cases[len(results) :], read, limits)
@@ -391,9 +391,9 @@ def watch(cases: Sequence[Case], read: Callable, limits: Limits) -> list[Result]
 
 
 def watched(cases: Sequence[Case], read: Callable, limits: Limits) -> list[Result]:
-    """The results of one process: of all the cases, or up to the one at which it ended or fell silent.
+    """Return the results of one process, for all cases or up to the one at which it crashed or hung.
 
-    It reads them in order, so the one that it is on is always the first without a result.
+    It reads them in order, so the current case is always the first one without a result.
     """
     ours, theirs = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=work, args=(theirs, cases, read, limits), daemon=True)
@@ -419,32 +419,32 @@ def watched(cases: Sequence[Case], read: Callable, limits: Limits) -> list[Resul
 
 
 def is_ready(results) -> bool:
-    """Whether a process says that it can begin."""
+    """Wait until a process is ready. Return whether it is."""
     with contextlib.suppress(EOFError, OSError):
         return results.poll(START) and results.recv() == "ready"
     return False
 
 
 def lost(case: Case, words: str) -> Result:
-    """The finding for a case that nothing came back from."""
+    """Return the finding for a case without a result."""
     return Result(case, damaged(case)[0], "finding", words)
 
 
 def ending(code: int) -> str:
-    """An exit code in words."""
+    """Describe an exit code."""
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def run(
     cases: Sequence[Case], read: Callable = audio_features.compute_features, limits: Limits | None = None
 ) -> list[Result]:
-    """Have files read in two processes at a time.
+    """Read files in two worker processes.
 
     Parameters
     ----------
-    cases : which files
-    read : importable function of an `AudioSource` and settings, as `compute_features`
-    limits : beyond which a file is a finding
+    cases : the files
+    read : importable function of an `AudioSource` and settings, such as `compute_features`
+    limits : limits for one file
     """
     shares = [cases[first::WORKERS] for first in range(WORKERS)]
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -456,7 +456,7 @@ def run(
 
 
 def summary(results: Sequence[Result]) -> dict:
-    """How many of what, which was slowest and largest, and the findings."""
+    """Summarize the results: counts, the slowest and largest file, and the findings."""
     slowest, largest = (max(results, key=lambda result: getattr(result, what)) for what in ("seconds", "megabytes"))
     return {
         **{f"{kind}s": sum(result.case.kind == kind for result in results) for kind in KINDS},
@@ -472,7 +472,7 @@ def summary(results: Sequence[Result]) -> dict:
 
 
 def again(case: Case, path: Path | None) -> None:
-    """One file in this process, so that a debugger or a traceback shows what happens."""
+    """Read one file in this process, for a debugger or a traceback."""
     name, content, done = damaged(case)
     print(f"{name}: {len(content)} bytes after {', '.join(done)}", flush=True)
     if path:
@@ -485,13 +485,13 @@ def again(case: Case, path: Path | None) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sounds", type=int, default=500, help="how many (%(default)s)")
-    parser.add_argument("--pictures", type=int, default=200, help="how many (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other damage (%(default)s)")
-    parser.add_argument("--only", metavar="KIND:NUMBER", help="one file, as a finding names it")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="with --only: keep the damaged file")
+    parser.add_argument("--sounds", type=int, default=500, help="number of sounds (%(default)s)")
+    parser.add_argument("--pictures", type=int, default=200, help="number of pictures (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed for the damage (%(default)s)")
+    parser.add_argument("--only", metavar="KIND:NUMBER", help="read only this file, with the name that a finding gives")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="with --only: write the damaged file here")
     asked = parser.parse_args(words)
     if asked.only:
         kind, _, number = asked.only.partition(":")

@@ -1,4 +1,4 @@
-"""`import musicml`: what a notebook uses, each name with an example that runs here on sample data."""
+"""`import musicml`: the names for notebooks, each with an example that runs here on sample data."""
 
 import doctest
 import inspect
@@ -18,7 +18,7 @@ FUNCTIONS = sorted(name for name in musicml.__all__ if inspect.isfunction(getatt
 
 @pytest.fixture(scope="module")
 def notebook(data_root, tmp_path_factory):
-    """A folder as a notebook finds it after `musicml fetch --sample`, with three runs."""
+    """The folder of a notebook after `musicml fetch --sample`, with three runs."""
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "data").symlink_to(data_root)
     with pytest.MonkeyPatch.context() as patched:
@@ -32,7 +32,7 @@ def notebook(data_root, tmp_path_factory):
 
 
 def examples():
-    """The package's own examples, those of its functions, and those of the classes that it offers."""
+    """Return the examples of the package, its functions and its classes."""
     finder = doctest.DocTestFinder(recurse=False)
     for name, thing in [("musicml", musicml), *((name, getattr(musicml, name)) for name in musicml.__all__)]:
         yield from finder.find(thing, name, module=False, globs={"musicml": musicml})
@@ -57,7 +57,7 @@ def test_a_functions_docstring_names_every_parameter(name):
         assert f"\n{heading}\n{'-' * len(heading)}\n" in inspect.getdoc(function), f"{name} lacks {heading}"
 
 
-def test_the_walk_of_a_notebook(notebook, monkeypatch):
+def test_a_whole_notebook(notebook, monkeypatch):
     monkeypatch.chdir(notebook)
     run = musicml.load_run("genre_gru")
     assert run.report.metrics["accuracy"] == run.report.main and len(run.report.class_table) == 10
@@ -79,11 +79,11 @@ def test_a_run_without_a_report_is_listed_and_not_loaded_by_its_experiment(noteb
     (tmp_path / names[0] / "run.json").write_bytes((notebook / "runs" / names[0] / "run.json").read_bytes())
     (row,) = musicml.list_runs(tmp_path).to_dict("records")
     assert row["run"] == names[0] and row["status"] == "trained" and not isinstance(row["metric"], str)
-    with pytest.raises(musicml.InputError, match="must be a run folder"):
+    with pytest.raises(musicml.InputError, match="is not a run folder"):
         musicml.load_run("openmic_forest", runs_root=tmp_path)
 
 
-def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_refused(notebook, monkeypatch, tmp_path):
+def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_rejected(notebook, monkeypatch, tmp_path):
     monkeypatch.chdir(notebook)
     whole = musicml.load_run("genre_gru")
     shutil.copytree(whole.path, tmp_path / whole.name)
@@ -96,40 +96,40 @@ def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_refused(not
     assert table.loc[damaged.name, "status"] == "damaged" and table.loc[whole.name, "status"] == "whole"
     copy = tmp_path / whole.name / "run.json"
     copy.write_text(copy.read_text().replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(musicml.InputError, match="must be of format 1 and is of 2"):
+    with pytest.raises(musicml.InputError, match="in format 1, got format 2"):
         musicml.load_run("genre_gru", runs_root=tmp_path)
 
 
-def test_what_can_not_go_together_or_is_misspelled_is_refused(notebook, monkeypatch):
+def test_conflicting_or_misspelled_arguments_are_rejected(notebook, monkeypatch):
     monkeypatch.chdir(notebook)
-    with pytest.raises(musicml.InputError, match="changes must go with the name of an experiment"):
+    with pytest.raises(musicml.InputError, match="Expected a name or a file together with changes"):
         musicml.train(musicml.load_experiment("genre_gru"), changes=TINY_GRU)
-    with pytest.raises(musicml.InputError, match=r"data = 'Real' must be a kind of data: did you mean 'real'\?"):
+    with pytest.raises(musicml.InputError, match=r"data = 'Real' is not a kind of data: did you mean 'real'\?"):
         musicml.load_dataset("gtzan", data="Real")
     (notebook / "openmic").mkdir()  # a folder of that name is not the data set
     assert len(musicml.load_dataset("openmic").class_names) == 20
 
 
-def test_a_damaged_score_is_one_sentence(notebook, monkeypatch, tmp_path):
+def test_a_damaged_score_is_one_message(notebook, monkeypatch, tmp_path):
     monkeypatch.chdir(notebook)
     run = musicml.Run(shutil.copytree(musicml.load_run("genre_gru").path, tmp_path / "run"))
     path = run.path / "predictions.csv"
     head, first, *rest = path.read_text().splitlines()
     path.write_text("\n".join([head, first.rpartition(",")[0] + ",much", *rest]))
-    with pytest.raises(musicml.InputError, match=r"predictions.csv of run run must hold score:rock as a training"):
+    with pytest.raises(musicml.InputError, match=r"predictions.csv of run run must contain a valid value of score"):
         run.predictions.head()
 
 
-def test_without_pandas_one_sentence_names_the_extra(notebook, monkeypatch):
+def test_without_pandas_the_message_names_the_extra(notebook, monkeypatch):
     monkeypatch.chdir(notebook)
     run = musicml.load_run("genre_gru")
     monkeypatch.setitem(sys.modules, "pandas", None)
     for ask in (lambda: run.history, lambda: run.predictions, lambda: run.report.class_table, musicml.list_runs):
-        with pytest.raises(musicml.InputError, match=r'needs pandas.*pip install "musicml\[dashboard\]"'):
+        with pytest.raises(musicml.InputError, match=r'need pandas.*pip install "musicml\[dashboard\]"'):
             ask()
 
 
-def test_importing_musicml_imports_nothing_of_it_but_what_offers_its_names():
+def test_importing_musicml_imports_only_the_lazy_export():
     code = "import sys, musicml; print(*sorted(set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     ours = [name for name in done.stdout.split() if name.split(".")[0] in ("musicml", "numpy")]

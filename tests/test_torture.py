@@ -1,4 +1,4 @@
-"""Commands are killed, their disk fills up and their runs are read meanwhile; and what that would show is seen."""
+"""Kill commands, fill the disk and read runs during training; and check that the checks find faults."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def test_moments_are_spread_evenly_and_are_the_same_each_time():
 
 @pytest.fixture
 def run(asked_about_tones, tmp_path):
-    """A copy of a whole run, which a test may damage; it is alone in its folder."""
+    """A copy of a complete run in its own folder, which a test may damage."""
     return Run(shutil.copytree(asked_about_tones.path, tmp_path / "runs" / asked_about_tones.name))
 
 
@@ -53,7 +53,7 @@ def question(tones):
     return tones / "low/0.wav"
 
 
-def test_a_whole_run_has_no_faults(run, question, asked_about_tones):
+def test_a_complete_run_has_no_faults(run, question, asked_about_tones):
     assert checks.find_unreadable(run.path.parent, question) == []
     assert checks.find_differences(run, asked_about_tones) == []
     assert checks.measure_progress(run) is None
@@ -63,7 +63,7 @@ NEEDED = ("predictions.csv", "serving.json", "labels.json")
 
 
 @pytest.mark.parametrize("name", [*NEEDED, "report.json", "model.skops", "model.onnx", "clips.npz"])
-def test_half_a_file_of_a_whole_run_or_none_is_a_fault(run, question, name):
+def test_an_incomplete_or_missing_file_of_a_complete_run_is_a_fault(run, question, name):
     content = (run.path / name).read_bytes()
     (run.path / name).write_bytes(content[: len(content) // 2])
     assert len(checks.find_unreadable(run.path.parent, question)) == 1
@@ -71,7 +71,7 @@ def test_half_a_file_of_a_whole_run_or_none_is_a_fault(run, question, name):
     assert name not in NEEDED or len(checks.find_unreadable(run.path.parent, question)) == 1
 
 
-def test_other_scores_and_other_figures_are_differences(run, asked_about_tones):
+def test_other_scores_and_other_metrics_are_differences(run, asked_about_tones):
     with np.load(run.path / "clips.npz") as kept:
         arrays = {name: kept[name] for name in kept.files}
     arrays["scores"][0, 0] += 1e-6
@@ -82,7 +82,7 @@ def test_other_scores_and_other_figures_are_differences(run, asked_about_tones):
     assert len(said) == 2 and all(any(name in words for words in said) for name in ("clips.npz", "report.json"))
 
 
-def test_weights_are_compared_to_the_bit(tmp_path):
+def test_weights_are_compared_bit_for_bit(tmp_path):
     def written(name, value):
         with h5py.File(tmp_path / "weights.h5", "w") as file:
             file["layers/dense/vars/0"] = np.array([1.0, value], np.float32)
@@ -93,7 +93,7 @@ def test_weights_are_compared_to_the_bit(tmp_path):
     assert written("a.keras", 2.0) == written("b.keras", 2.0) != written("c.keras", np.nextafter(np.float32(2), 3))
 
 
-def test_epochs_that_have_to_be_done_again_are_counted(run):
+def test_lost_epochs_are_counted(run):
     table = run.read("run.json")
     (run.path / "run.json").write_text(json.dumps({**table, "status": "started"}))
     rows = "".join(f"all,{epoch},1.0\n" for epoch in range(1, 4))
@@ -109,7 +109,7 @@ def test_epochs_that_have_to_be_done_again_are_counted(run):
     assert len(checks.find_leftovers(run.path.parent, run.path / "none")) == 2
 
 
-def test_a_wrong_entry_of_the_store_is_a_fault_and_what_is_being_made_is_none(tmp_path):
+def test_a_wrong_cache_entry_is_a_fault_and_an_incomplete_one_is_none(tmp_path):
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for root in (ours, theirs):
         (root / "key").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The wheel holds everything, and works outside a checkout: `make test-wheel` runs this file, `make test` does not."""
+"""The wheel is complete and works outside of a checkout. `make test-wheel` runs this file, `make test` does not."""
 
 import json
 import os
@@ -11,12 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TINY = {
-    "training.epochs": 1,
-    "features.n_mels": 16,
-    "features.hop_length": 2048,
-    "model.filters": [4, 8],
-}
+TINY = {"training.epochs": 1, "features.n_mels": 16, "features.hop_length": 2048, "model.filters": [4, 8]}
 # says where the code and its experiments are, and what is found by name
 LOOKUP = """
 import json, dashboard, musicml
@@ -35,14 +30,14 @@ print(json.dumps({"errors": [str(one.value) for one in app.exception], "words": 
 
 
 def run(*command, cwd, **changes):
-    """The standard output of a command that must succeed."""
+    """Return the standard output of a command that must succeed."""
     made = subprocess.run([*map(str, command)], cwd=cwd, env=os.environ | changes, capture_output=True, text=True)
     assert made.returncode == 0, f"{command}\n{made.stdout}\n{made.stderr}"
     return made.stdout
 
 
 def tracked(*folders):
-    """The files of the project, those included that the next commit adds."""
+    """List the files of the project, including those that are not committed yet."""
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *folders, cwd=ROOT)
     return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
 
@@ -62,7 +57,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def elsewhere(wheel, tmp_path_factory):
-    """A folder in somebody's repository, with the wheel installed in an environment in it."""
+    """A folder in another repository, with the wheel installed in an environment."""
     folder = tmp_path_factory.mktemp("elsewhere")
     run(sys.executable, "-m", "venv", "--without-pip", folder / "env", cwd=folder)
     if shutil.which("uv"):
@@ -80,7 +75,7 @@ def elsewhere(wheel, tmp_path_factory):
 
 
 def inside(folder, *command):
-    """The standard output of a command of the environment in the folder, as where no checkout was ever heard of."""
+    """Return the standard output of a command of the environment, which does not know the checkout."""
     settings = {"PYTHONPATH": "", "MUSICML_RUNS": "", "MUSICML_DATA": "", "KERAS_BACKEND": "tensorflow"}
     return run(folder / "env/bin" / command[0], *command[1:], cwd=folder, **settings)
 

@@ -16,9 +16,9 @@ from dashboard.runs import RunView
 from musicml.data import HONEST, Reference, list_references
 from musicml.evaluation import PredictionTable, apply_thresholds, compute_class_intervals, count_classes
 
-BESIDE = "classes-beside"
+COMPARISON = "classes-beside"  # session key of the second run
 METRICS = ("precision", "recall", "f1", "auc")
-STEPS = np.linspace(0, 1, 101)  # thresholds that are tried
+THRESHOLDS = np.linspace(0, 1, 101)  # on the axis of the chart
 
 say = layout.begin_page("classes")
 
@@ -29,16 +29,18 @@ class ClassMetrics:
 
     Attributes
     ----------
-    name : as it is shown
-    rows : class name → `precision`, `recall`, …, `support`, `observed`, `said`, as far as they are known
-    intervals : class name → figure → its interval; empty where there are none
-    task : `single` or `multi`; empty of a published table
+    name : the run's short name, or the published system
+    rows : class name → `precision`, `recall`, …, `support`, `observed`, `said`, where known
+    intervals : class name → metric → its interval; empty where there are none
+    task : `single` or `multi`; empty for a published table
+    run : the run's full name; empty for a published table
     """
 
     name: str
     rows: Mapping[str, Mapping[str, Any]]
     intervals: Mapping[str, Mapping[str, Sequence[float] | None]]
     task: str = ""
+    run: str = ""
 
     def make_row(self, name: str, metric: str) -> dict[str, Any]:
         """Return one metric as a bar: its value and interval, or a note that says why it is undefined."""
@@ -49,7 +51,7 @@ class ClassMetrics:
     def _explain_missing(self, name: str, metric: str) -> str:
         """Return why a metric is not defined."""
         row = self.rows.get(name, {})
-        if "said" not in row:
+        if "said" not in row:  # a published table has metrics but no counts
             return say("note_missing")
         if not row["observed"]:
             return say("note_unjudged")
@@ -61,13 +63,13 @@ class ClassMetrics:
 def show() -> None:
     """Show the page."""
     found = layout.list_runs_or_stop(layout.is_complete)
-    one = layout.select_run(found)
+    view = layout.select_run(found)
     with st.spinner(say("counting")):
-        own = _get_run_metrics(one)
-    other, reference = _select_comparison(one, found)
-    shown = [one, *(entry for entry in found if other and entry.name == other.name)]
+        own = _get_run_metrics(view)
+    other, reference = _select_comparison(view, found)
+    shown = [view, *(entry for entry in found if other and entry.name == other.run)]
     layout.show_data_notes(*shown)
-    if one.sample and reference or len({entry.sample for entry in shown}) > 1:
+    if view.sample and reference or len({entry.sample for entry in shown}) > 1:  # synthetic against real data
         st.warning(say("not_comparable"), icon=":material/balance:")
     protocols = {entry.info.is_honest for entry in shown} | ({reference.protocol == HONEST} if reference else set())
     if len(protocols) > 1:
@@ -76,9 +78,9 @@ def show() -> None:
     if reference:
         _show_reference(reference, metric)
     _show_undefined(own)
-    _show_all_metrics(own, one.get_report().n)
+    _show_all_metrics(own, view.get_report().n)
     if own.task == "multi":
-        _show_thresholds(one, runs.get_predictions(one))
+        _show_thresholds(view, runs.get_predictions(view))
 
 
 def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> str:
@@ -88,10 +90,12 @@ def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> s
         metric = layout.select_option(say("metric"), layout.get_metric_names(_list_metrics(own)), "classes-metric")
     with right:
         order = say.select("order", ("value", "name"), "classes-order")
-    st.markdown(say(f"meaning_{metric}"))
-    st.markdown(say("how"))
+    st.markdown(f"{say(f'meaning_{metric}')} {say('how')}")
+    say.show_help("interval_how")
+    # casefold: order names without regard to capitals
     rows = sorted([own.make_row(name, metric) for name in own.rows], key=lambda row: row["name"].casefold())
     if order == "value":
+        # undefined values come last
         rows = sorted(rows, key=lambda row: -1 if row["value"] is None else row["value"], reverse=True)
     series = [{"name": own.name, "rows": rows}]
     if other and any(name in other.rows for name in own.rows):
@@ -99,7 +103,7 @@ def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> s
         series.append({"name": other.name, "rows": [other.make_row(row["name"], metric) for row in rows]})
     elif other:
         say.show("no_common", layout.show_info, other=other.name)
-    if not any(any(its.values()) for its in own.intervals.values()):
+    if not any(any(of_class.values()) for of_class in own.intervals.values()):
         layout.show_info(say("no_intervals"))
     figure = charts.draw_bars(series, layout.get_metric_name(metric), layout.is_dark())
     layout.show_chart(figure, _describe_bars(series, metric, ranked), _make_table(series, metric), "classes")
@@ -113,14 +117,14 @@ def _describe_bars(series: Sequence[Mapping[str, Any]], metric: str, ranked: boo
     if not known:
         return say("words_none", metric=name)
     best, worst = known[0], known[-1]
-    high, low = f"{best['value']:.3f}", f"{worst['value']:.3f}"
+    high, low = layout.format_metric(best["value"]), layout.format_metric(worst["value"])
     words = [say("words_one", metric=name, best=best["name"], high=high)]
     if len(known) > 1:
         words = [say("words", metric=name, n=len(known), best=best["name"], high=high, worst=worst["name"], low=low)]
     if len(known) < len(rows):
         undefined = layout.format_list(row["name"] for row in rows if row["value"] is None)
         words.append(say("words_undefined", names=undefined))
-    for other in series[1:] if ranked else []:
+    for other in series[1:] if ranked else []:  # different protocols are not ranked
         pairs = [(a["value"], b["value"]) for a, b in zip(rows, other["rows"], strict=True)]
         pairs = [(a, b) for a, b in pairs if a is not None and b is not None]
         if pairs:
@@ -133,17 +137,18 @@ def _make_table(series: Sequence[Mapping[str, Any]], metric: str) -> list[dict[s
     """Return the bars as rows of a table."""
     name = layout.get_metric_name(metric)
     return [
-        say.make_row({"class": row["name"], "of_run": one["name"]})
+        say.make_row({"class": row["name"], "of_run": view["name"]})
         | {name: row["value"]}
         | say.make_row(dict(zip(("from", "to"), row["interval"] or (None, None), strict=True)))
-        for one in series
-        for row in one["rows"]
+        for view in series
+        for row in view["rows"]
     ]
 
 
 def _show_reference(reference: Reference, metric: str) -> None:
     """Show the protocol and the source of published metrics."""
-    words = {key: layout.translate_message(getattr(reference, key)) for key in ("how", "worth", "system")}
+    messages = {"how": reference.method, "caveats": reference.caveats, "system": reference.system}
+    words = {name: layout.translate_message(message) for name, message in messages.items()}
     protocol = say(f"protocol_{reference.protocol}")
     say.show("reference_worth", source=reference.source, protocol=protocol, **words)
     if any(metric in row for row in reference.per_class.values()):
@@ -169,6 +174,7 @@ def _show_all_metrics(own: ClassMetrics, n: int) -> None:
     """Show all metrics of all classes as a sortable table."""
     st.header(say("all_figures"))
     st.markdown(say("all_figures_how"))
+    say.show_help("all_figures_more")
     if own.task == "multi":
         st.markdown(say("counts_how"))
     number = st.column_config.NumberColumn
@@ -194,35 +200,41 @@ def _make_row(own: ClassMetrics, name: str, n: int) -> dict[str, Any]:
     return shown
 
 
-def _get_run_metrics(one: RunView) -> ClassMetrics:
+def _get_run_metrics(view: RunView) -> ClassMetrics:
     """Return the class metrics of a run."""
-    rows = one.get_report().per_class
+    rows = view.get_report().per_class
     found: Sequence[Mapping[str, Sequence[float] | None]] = [row.get("intervals") or {} for row in rows]
-    if not all(found):  # a run of before intervals were kept
-        found = _compute_intervals(one)
+    if not all(found):  # the run is older than the intervals in report.json
+        found = _compute_intervals(view)
     names = [row["class"] for row in rows]
-    task = one.info.task or ""
-    return ClassMetrics(one.name, dict(zip(names, rows, strict=True)), dict(zip(names, found, strict=True)), task)
+    return ClassMetrics(
+        layout.shorten_run_name(view.name),
+        dict(zip(names, rows, strict=True)),
+        dict(zip(names, found, strict=True)),
+        view.info.task or "",
+        view.name,
+    )
 
 
 @cache_by(stamp_runs("predictions.csv", "labels.json", "serving.json"), cache_data, max_entries=100)
-def _compute_intervals(one: RunView) -> list[dict[str, list[float] | None]]:
+def _compute_intervals(view: RunView) -> list[dict[str, list[float] | None]]:
     """Compute the intervals of each class from the run's predictions."""
-    table = runs.get_predictions(one)
-    said = apply_thresholds(table.scores, table.task, runs.get_thresholds(one))
-    return compute_class_intervals(table.scores, table.targets, said, table.groups)
+    table = runs.get_predictions(view)
+    predicted = apply_thresholds(table.scores, table.task, runs.get_thresholds(view))
+    return compute_class_intervals(table.scores, table.targets, predicted, table.groups)
 
 
-def _select_comparison(one: RunView, found: Sequence[RunView]) -> tuple[ClassMetrics | None, Reference | None]:
+def _select_comparison(view: RunView, found: Sequence[RunView]) -> tuple[ClassMetrics | None, Reference | None]:
     """Let the user choose what to compare with: another run on the same dataset, or a published table."""
-    dataset = one.info.data.dataset
-    others = {other.name: other for other in found if other.info.data.dataset == dataset and other.name != one.name}
+    dataset = view.info.data.dataset
+    # only runs on the same dataset have the same classes
+    others = {other.name: other for other in found if other.info.data.dataset == dataset and other.name != view.name}
     published = {reference.name: reference for reference in list_references(dataset) if reference.per_class}
     systems = {name: layout.translate_message(reference.system) for name, reference in published.items()}
-    labels = {"": say("beside_nothing"), **{name: name for name in others}}
+    labels = {"": say("beside_nothing"), **layout.label_runs(others.values())}
     labels |= {name: say("beside_reference", system=system) for name, system in systems.items()}
-    layout.forget_unknown(BESIDE, labels)
-    name = st.selectbox(say("beside"), list(labels), format_func=layout.make_formatter(labels), key=BESIDE)
+    layout.forget_unknown(COMPARISON, labels)
+    name = st.selectbox(say("beside"), list(labels), format_func=layout.make_formatter(labels), key=COMPARISON)
     if name in others:
         return _get_run_metrics(others[name]), None
     if name in published:
@@ -235,36 +247,46 @@ def _list_metrics(own: ClassMetrics) -> tuple[str, ...]:
     return (*METRICS, "average_precision") if own.task == "multi" else METRICS
 
 
-def _show_thresholds(one: RunView, table: PredictionTable) -> None:
-    """Show what another threshold would change for one class; the slider changes this part of the page alone."""
+def _show_thresholds(view: RunView, table: PredictionTable) -> None:
+    """Show how another threshold changes the metrics of one class; only this part of the page reruns."""
     st.header(say("threshold"))
     st.markdown(say("threshold_how"))
     st.warning(say("threshold_flatters"), icon=":material/balance:")
-    st.fragment(lambda: layout.run_guarded(lambda: _show_threshold(one, table)))()
+    st.fragment(lambda: layout.run_guarded(lambda: _show_threshold(view, table)))()
 
 
-def _show_threshold(one: RunView, table: PredictionTable) -> None:
+def _show_threshold(view: RunView, table: PredictionTable) -> None:
     """Show a class, a slider, and the metrics at its threshold and at the run's own threshold."""
     name = layout.select_class(table.class_names)
-    k = table.class_names.index(name)
+    k = table.class_names.index(name)  # column of the class
     scores, judged = table.scores[:, k], table.targets[:, k]
     if not (judged == 1).any():
         say.show("no_positives", layout.show_info, name=name, n=int((~np.isnan(judged)).sum()))
         return
-    threshold = runs.get_thresholds(one)[..., k]
-    middle = round(float(np.median(threshold)), 2)
-    at = st.slider(say("slider"), 0.0, 1.0, middle, 0.01, key=f"threshold-{one.name}-{name}")
+    threshold = runs.get_thresholds(view)[..., k]  # one value, or one per example in a cross-validation
+    middle = round(float(np.median(threshold)), 2)  # the slider moves in steps of 0.01
+    at = st.slider(say("slider"), 0.0, 1.0, middle, 0.01, key=f"threshold-{view.name}-{name}")
     is_own = at == middle
-    own, its = (_count_outcomes(scores, judged, t) for t in (threshold, threshold if is_own else at))
-    words = {"found": its["right"], "positives": its["support"], "negatives": its["observed"] - its["support"]}
-    words |= {"wrong": its["said"] - its["right"], "own_found": own["right"], "own_wrong": own["said"] - own["right"]}
-    say.show("at_own" if is_own else "at_other", at=f"{at:.2f}", own=runs.format_thresholds(threshold), **words)
+    own, current = (_count_outcomes(scores, judged, t) for t in (threshold, threshold if is_own else at))
+    words = {"found": current["right"], "positives": current["support"]}
+    words |= {"negatives": current["observed"] - current["support"]}
+    words |= {
+        "wrong": current["said"] - current["right"],
+        "own_found": own["right"],
+        "own_wrong": own["said"] - own["right"],
+    }
+    say.show("at_own" if is_own else "at_other", at=_format(at), own=layout.format_thresholds(threshold), **words)
     for column, metric in zip(st.columns(3), METRICS, strict=False):
-        change = None if is_own or None in (its[metric], own[metric]) else f"{its[metric] - own[metric]:+.3f}"
-        column.metric(layout.get_metric_name(metric), layout.format_metric(its[metric]), change)
+        change = None if is_own or None in (current[metric], own[metric]) else current[metric] - own[metric]
+        column.metric(layout.get_metric_name(metric), layout.format_metric(current[metric]), _format(change, "+.3f"))
     if not is_own:
         st.caption(say("against_own"))
     _show_tradeoff(name, scores, judged, threshold, None if is_own else at)
+
+
+def _format(value: float | None, spec: str = ".2f") -> str | None:
+    """Format a number in the chosen language; None stays None."""
+    return None if value is None else layout.localize_numbers(f"{value:{spec}}")
 
 
 def _count_outcomes(scores: np.ndarray, judged: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
@@ -274,21 +296,25 @@ def _count_outcomes(scores: np.ndarray, judged: np.ndarray, threshold: float | n
 
 def _show_tradeoff(name: str, scores: np.ndarray, judged: np.ndarray, threshold: np.ndarray, at: float | None) -> None:
     """Show precision, recall and F1 over all thresholds."""
-    tried = [_count_outcomes(scores, judged, t) for t in STEPS]
+    tried = [_count_outcomes(scores, judged, t) for t in THRESHOLDS]
     shown = METRICS[:3]
     curves = {layout.get_metric_name(metric): [row[metric] for row in tried] for metric in shown}
-    marks = [(say("mark_own", at=runs.format_thresholds(threshold)), float(np.median(threshold)))]
+    marks = [(say("mark_own", at=layout.format_thresholds(threshold)), float(np.median(threshold)))]
     if at is not None:
-        marks.append((say("mark_slider", at=f"{at:.2f}"), at))
-    figure = charts.draw_tradeoff(STEPS, curves, marks, say("axis_threshold"), say("axis_figure"), layout.is_dark())
+        marks.append((say("mark_slider", at=_format(at)), at))  # only where the slider was moved
+    figure = charts.draw_tradeoff(
+        THRESHOLDS, curves, marks, say("axis_threshold"), say("axis_figure"), layout.is_dark()
+    )
+    # shown as a comparison only: the test set must not choose a threshold
     best = max(range(len(tried)), key=lambda place: tried[place]["f1"])
     own = _count_outcomes(scores, judged, threshold)["f1"]
-    words = {"best": f"{tried[best]['f1']:.3f}", "at": f"{STEPS[best]:.2f}", "own": runs.format_thresholds(threshold)}
+    words = {"best": layout.format_metric(tried[best]["f1"]), "at": _format(THRESHOLDS[best])}
+    words |= {"own": layout.format_thresholds(threshold), "own_f1": layout.format_metric(own)}
     rows = [
         {say("axis_threshold"): round(float(t), 2), **{layout.get_metric_name(metric): row[metric] for metric in shown}}
-        for t, row in zip(STEPS, tried, strict=True)
+        for t, row in zip(THRESHOLDS, tried, strict=True)
     ]
-    layout.show_chart(figure, say("trade_words", name=name, own_f1=f"{own:.3f}", **words), rows, "classes-trade")
+    layout.show_chart(figure, say("trade_words", name=name, **words), rows, "classes-trade")
 
 
 show()

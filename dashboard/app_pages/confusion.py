@@ -13,9 +13,9 @@ from dashboard.charts import matrix
 from dashboard.runs import RunView
 from musicml.evaluation import PredictionTable
 
-TRUTH, ANSWER = "confusion-is", "confusion-says"  # what the reader has chosen, by click or by name
+TRUTH, ANSWER = "confusion-is", "confusion-says"  # session keys of the chosen cell: true and predicted label
 FIGURE = "confusion"
-MAX_PAIRS = 5  # pairs told in words
+MAX_PAIRS = 5  # confusions with a button
 
 say = layout.begin_page("confusion")
 
@@ -26,11 +26,11 @@ class Squares:
 
     Attributes
     ----------
-    name : of the class, of `multi`
+    name : the class; only for `multi`
     task : `single` or `multi`
-    rows, columns : keys of what an example can be, and be said to be: class names, or of `multi` sides of one class
-    truth, answer : np.ndarray [shape=(n_examples,)], the row of each example, below 0 where nobody looked; its column
-    sure : np.ndarray [shape=(n_examples,)], the score behind the answer
+    rows, columns : keys of the true and predicted labels: class names, or for `multi` one class present and absent
+    truth, answer : np.ndarray [shape=(n_examples,)], the row and column of each example; a row below 0 is unlabeled
+    sure : np.ndarray [shape=(n_examples,)], the confidence of the prediction
     """
 
     name: str
@@ -43,7 +43,7 @@ class Squares:
 
     @property
     def counts(self) -> np.ndarray:
-        """How many examples are in each cell, [shape=(n_rows, n_columns)], int."""
+        """The number of examples in each cell, [shape=(n_rows, n_columns)], int."""
         return matrix.count_cells(self.truth, self.answer, (len(self.rows), len(self.columns)))
 
     def get_name(self, key: str) -> str:
@@ -58,24 +58,24 @@ class Squares:
 
 def show() -> None:
     """Show the page."""
-    one = layout.select_run(layout.list_runs_or_stop(layout.is_complete))
-    table = runs.get_predictions(one)
-    layout.show_data_notes(one)
-    squares, by_share = _select_squares(one, table)
-    for key, known in ((TRUTH, squares.rows), (ANSWER, squares.columns)):  # what another run left behind
+    view = layout.select_run(layout.list_runs_or_stop(layout.is_complete))
+    table = runs.get_predictions(view)
+    layout.show_data_notes(view)
+    squares, by_share = _select_squares(view, table)  # one class has a 2 × 2 matrix in a multi-label run
+    for key, known in ((TRUTH, squares.rows), (ANSWER, squares.columns)):  # names of another run's classes
         if st.session_state.get(key) not in known:
             st.session_state[key] = None
     _show_matrix(squares, by_share)
     st.header(say("files"))
     if squares.task == "single":
         _show_pairs(squares)
-    _show_files(one, squares)
+    _show_files(view, squares)
 
 
-def _select_squares(one: RunView, table: PredictionTable) -> tuple[Squares, bool]:
+def _select_squares(view: RunView, table: PredictionTable) -> tuple[Squares, bool]:
     """Let the user choose the matrix, and whether it shows shares."""
     if table.task == "multi":
-        squares = _make_side_squares(one, table)
+        squares = _make_side_squares(view, table)
         return squares, say.select("numbers", ("count", "share"), "confusion-numbers") == "share"
     left, right = st.columns(2)
     with left:
@@ -95,6 +95,7 @@ def _show_matrix(squares: Squares, by_share: bool) -> None:
     """Show the matrix, with how to read it."""
     if squares.task == "single":
         st.markdown(say("how_single"))
+        say.show_help("how_single_more")
     texts = [
         [
             say("square" if n else "square_empty", **_fill_blanks(squares, row, column))
@@ -107,6 +108,7 @@ def _show_matrix(squares: Squares, by_share: bool) -> None:
     figure = matrix.draw_matrix(squares.counts, rows, columns, *titles, texts, by_share, layout.is_dark(), chosen)
 
     def choose_clicked() -> None:
+        """Choose the cell that was clicked."""
         points = st.session_state[FIGURE].selection.points
         if points:  # a second click on a cell changes nothing
             _choose(squares, *points[0]["customdata"])
@@ -131,7 +133,7 @@ def _describe_matrix(squares: Squares) -> str:
     n, right = int(counts.sum()), int(counts.trace())
     words = [say("words_single", n=n, right=right, percent=matrix.format_percent(right, n))]
     for row, column in matrix.list_confusions(counts)[:1]:
-        words.append(say("words_most", **_fill_blanks(squares, row, column)))
+        words.append(say("words_most", **_fill_blanks(squares, row, column)))  # the largest cell off the diagonal
     empty = [name for name, n in zip(squares.rows, counts.sum(axis=1), strict=True) if not n]
     if n == right:
         words.append(say("words_none"))
@@ -171,7 +173,7 @@ def _show_pairs(squares: Squares) -> None:
             st.button(label, key=f"pair-{place}", on_click=_choose, args=(squares, *square))
 
 
-def _show_files(one: RunView, squares: Squares) -> None:
+def _show_files(view: RunView, squares: Squares) -> None:
     """Show the files behind the chosen cell."""
     st.markdown(say("hint"))
     boxes = ((TRUTH, "it_is", squares.rows), (ANSWER, "run_says", squares.columns))
@@ -185,7 +187,7 @@ def _show_files(one: RunView, squares: Squares) -> None:
     places = squares.list_examples(*square)
     _show_heading(squares, *square)
     if places:
-        media.show_grid(one, places, f"files-{squares.rows[square[0]]}-{squares.columns[square[1]]}", squares.name)
+        media.show_grid(view, places, f"files-{squares.rows[square[0]]}-{squares.columns[square[1]]}", squares.name)
 
 
 def _show_heading(squares: Squares, row: int, column: int) -> None:
@@ -202,31 +204,32 @@ def _show_heading(squares: Squares, row: int, column: int) -> None:
 
 def _make_class_squares(table: PredictionTable, chosen: str) -> Squares:
     """Return the cells of a single-label run, its classes in the chosen order."""
+    # one-hot targets: the position of the 1 is the class
     truth, answer = table.targets.argmax(axis=1), table.scores.argmax(axis=1)
     n = len(table.class_names)
     order = list(range(n))
     if chosen == "confused":
         order = matrix.sort_by_confusion(matrix.count_cells(truth, answer, (n, n)))
-    place_of = np.argsort(order)
+    place_of = np.argsort(order)  # argsort inverts a permutation: class → row
     names = tuple(table.class_names[k] for k in order)
     return Squares("", "single", names, names, place_of[truth], place_of[answer], table.scores.max(axis=1))
 
 
-def _make_side_squares(one: RunView, table: PredictionTable) -> Squares:
+def _make_side_squares(view: RunView, table: PredictionTable) -> Squares:
     """Return the cells of one class of a multi-label run."""
     name = layout.select_class(table.class_names)
     k = table.class_names.index(name)
-    threshold = runs.get_thresholds(one)[..., k]
+    threshold = runs.get_thresholds(view)[..., k]
     judged, scores = table.targets[:, k], table.scores[:, k]
     if np.isnan(judged).all():
         say.show("unobserved_all", layout.show_info, name=name, all=len(judged))
         st.stop()
-    st.markdown(say("how_multi", threshold=runs.format_thresholds(threshold)))
+    st.markdown(say("how_multi", threshold=layout.format_thresholds(threshold)))
     if np.isnan(judged).any():
         say.show("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged))
-    truth = np.where(np.isnan(judged), -1, judged < 0.5).astype(int)
-    answer = (scores < threshold).astype(int)
-    sure = np.where(answer == 0, scores, -scores)
+    truth = np.where(np.isnan(judged), -1, judged < 0.5).astype(int)  # row 0 is present, row 1 absent, -1 unlabeled
+    answer = (scores < threshold).astype(int)  # column 0 is predicted present
+    sure = np.where(answer == 0, scores, -scores)  # a low score is a confident absence
     return Squares(name, "multi", ("present", "absent"), ("said", "unsaid"), truth, answer, sure)
 
 

@@ -21,8 +21,8 @@ from dashboard.caching import cache_by, cache_resource, stamp_runs
 from dashboard.runs import RunView
 from musicml.reports import build_document, to_html, write_report
 
-HEIGHT = 800  # pixels, of the preview
-PACKED = "application/zip"  # what has its figures beside it, so as an archive
+HEIGHT = 800  # pixels of the preview
+PACKED = "application/zip"  # formats with separate chart files are downloaded as an archive
 WAYS = {".html": "text/html", ".pdf": "application/pdf", ".md": PACKED, ".tex": PACKED}
 FILES = ("run.json", "report.json", "predictions.csv", "history.csv", "layers.json", "split.csv")
 
@@ -32,7 +32,8 @@ say = layout.LazyText("report")
 def show() -> None:
     """Show the page."""
     layout.begin_page("report")
-    chosen = layout.select_runs(layout.list_runs_or_stop(layout.is_complete), 1, key="reported")
+    found = layout.list_runs_or_stop(layout.is_complete)
+    chosen = layout.select_runs(found, [min(found, key=layout.rank_as_default)], key="reported")
     if not chosen:
         layout.show_info(say("one_needed"))
         return
@@ -44,10 +45,10 @@ def show() -> None:
         st.warning(say("no_drawing"), icon=":material/extension_off:")
         return
     with st.spinner(say("making")):
-        page = render_page(chosen, language)
+        page = render_page(chosen, language)  # HTML is rendered for the preview, other formats on request
     _show_downloads(chosen, language)
     st.header(say("preview"))
-    # as an address of its own, so that nothing in the report can reach the dashboard
+    # a data: address has an origin of its own, so scripts in the report could not reach the dashboard
     address = "data:text/html;charset=utf-8;base64," + base64.b64encode(page.encode()).decode()
     st.iframe(address, height=HEIGHT, alt=say("preview"))
 
@@ -59,11 +60,11 @@ def _show_downloads(chosen: Sequence[RunView], language: str) -> None:
     if len(chosen) == 1:
         buttons.append(("_card", "README.md", "text/markdown", {"card": True}))
     with st.container(horizontal=True):
-        for key, name, kind, how in buttons:
+        for key, name, kind, options in buttons:
             missing = key == ".pdf" and find_spec("typst") is None
             st.download_button(
                 say(f"as{key.replace('.', '_')}"),
-                functools.partial(render_file, chosen, name, language, **how),
+                functools.partial(render_file, chosen, name, language, **options),
                 f"{name}.zip" if kind == PACKED else name,
                 kind,
                 key=f"report{key}",
@@ -75,9 +76,9 @@ def _show_downloads(chosen: Sequence[RunView], language: str) -> None:
     st.caption(say("beside"))
 
 
-@cache_resource()  # only one session at a time imports it
+@cache_resource()  # a lock as well: only one session at a time imports it
 def _import_matplotlib() -> None:
-    """Import Matplotlib's fonts with a temporary folder for its list of fonts, so that the list is never stored."""
+    """Import Matplotlib's font manager with a temporary folder, so that its list of fonts is never stored."""
     if "matplotlib.font_manager" in sys.modules:
         return
     before = os.environ.get("MPLCONFIGDIR")
@@ -93,16 +94,16 @@ def _import_matplotlib() -> None:
 
 @cache_by(stamp_runs(*FILES), max_entries=10)
 def render_page(chosen: Sequence[RunView], language: str) -> str:
-    """Render the report as one HTML page; again only when a run has changed."""
+    """Render the report as one HTML page; render it again only when a run has changed."""
     _import_matplotlib()
-    return to_html(build_document([one.run for one in chosen], language))
+    return to_html(build_document([view.run for view in chosen], language))
 
 
 def render_file(chosen: Sequence[RunView], name: str, language: str, card: bool = False, packed: bool = False) -> bytes:
-    """Render a report in the format of the name's suffix; `packed` with its charts and tables in a zip archive."""
+    """Render a report in the format of the name's suffix; with `packed`, as a zip archive with charts and tables."""
     made = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_report([one.run for one in chosen], Path(folder) / name, language, card)
+        paths = write_report([view.run for view in chosen], Path(folder) / name, language, card)
         if not packed:
             return paths[0].read_bytes()
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:

@@ -22,12 +22,12 @@ def show() -> None:
     with st.spinner(say("looking")):
         findings = _check_machine(str(runs.get_data_root()), str(runs.get_runs_root()))
     for finding in findings:
-        if finding.what not in DATASET_NAMES:  # with its state in words, too
+        if finding.what not in DATASET_NAMES:  # datasets have their own section below
             what, words = layout.localize(finding.what), layout.localize(finding.words)
             st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")
     st.header(say("data_sets"))
     st.markdown(say("sample_how"))
-    there = datasets.list_datasets()
+    there = datasets.list_datasets()  # (name, `real` or `sample`)
     for name in DATASET_NAMES:
         state = layout.format_list(say(kind) for known, kind in there if known == name) or say("absent")
         with st.expander(say("data_set", name=name, state=state)):
@@ -43,7 +43,7 @@ def show() -> None:
     st.table([say.make_row(row) for row in rows])
 
 
-@cache_data(ttl=30)
+@cache_data(ttl=30)  # the checks take a second, and pages rerun often
 def _check_machine(data_root: str, runs_root: str) -> list[CheckResult]:
     """Return the results of `musicml doctor`, cached for half a minute."""
     return check_environment(Path(data_root), Path(runs_root))

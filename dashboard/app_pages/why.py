@@ -20,15 +20,15 @@ say = layout.begin_page("why")
 
 def show() -> None:
     """Show the page."""
-    kept = runs.get_replays()
-    if not any(name in kept for name in REPLAYED):
+    replays = runs.get_replays()
+    if not any(name in replays for name in REPLAYED):
         layout.show_info(say("none_yet"))
         st.code(say("command"), language=None)
-    elif any(one["sample"] for one in kept.values()):
-        st.session_state[layout.ORIGIN] = "mixed"  # the published figures are of real data
+    elif any(replay["sample"] for replay in replays.values()):
+        st.session_state[layout.ORIGIN] = "mixed"  # the published results come from real data
         st.warning(say("sample"), icon=":material/science:")
     for number, name in enumerate(REPLAYED, 1):
-        _show_story(number, get_reference(name), kept.get(name), any(one in kept for one in REPLAYED))
+        _show_story(number, get_reference(name), replays.get(name), any(name in replays for name in REPLAYED))
 
 
 def _show_story(number: int, known: Reference, replay: Replay | None, any_replayed: bool) -> None:
@@ -39,12 +39,15 @@ def _show_story(number: int, known: Reference, replay: Replay | None, any_replay
     st.markdown(say("fault", fault=say(f"fault_{known.name}")))
     if replay:
         _show_metrics(known, replay)
-        for sentence in replay["sentences"][1:]:  # the first is the fault, told above
+        for sentence in replay["sentences"][1:]:  # the first is the fault, which is shown above
             st.markdown(layout.localize(sentence))
         as_published, honest = (
-            str(replay["runs"].get(key, "")).replace("\\", "/").rpartition("/")[2] for key in ("as_published", "honest")
+            # the folder's name, also of a path from Windows
+            str(replay["runs"].get(key, "")).replace("\\", "/").rpartition("/")[2]
+            for key in ("as_published", "honest")
         )
-        say.show("runs", st.caption, replayed=as_published, honest=honest)
+        names = {"replayed": layout.shorten_run_name(as_published), "honest": layout.shorten_run_name(honest)}
+        say.show("runs", st.caption, **names)
     elif any_replayed:
         st.caption(say("not_yet", name=known.name))
     st.info(say("think", question=say(f"question_{known.name}")), icon=":material/psychology:")
@@ -62,7 +65,8 @@ def _show_metrics(known: Reference, replay: Replay) -> None:
     if not dots:
         layout.show_info(say("no_figure"))
         return
-    values = [say("name_figure", name=one["name"], figure=_format_dot(one)) for one in dots]
+    # for the description in words
+    values = [say("name_figure", name=dot["name"], figure=_format_dot(dot)) for dot in dots]
     words = say("figures_words", metric=metrics[chosen], figures=layout.format_list(values))
     table = [
         {
@@ -75,19 +79,21 @@ def _show_metrics(known: Reference, replay: Replay) -> None:
 
 
 def _list_dots(row: ReplayRow) -> list[dict[str, Any] | None]:
-    """Return the three metrics of a row as dots; of a published range its middle, with the range as its line."""
+    """Return the three metrics of a row as dots; a published range is a dot in its middle with a line."""
     published, interval = row["published"], row["published_interval"]
     figures = [(published, interval) if not isinstance(published, list) else (sum(published) / 2, published)]
-    figures += [(one["value"], one["interval"]) if one else (None, None) for one in (row["replayed"], row["honest"])]
+    figures += [
+        (metric["value"], metric["interval"]) if metric else (None, None) for metric in (row["replayed"], row["honest"])
+    ]
     return [
         None if value is None else {"name": name, "value": value, "interval": interval, "kind": name}
         for name, (value, interval) in zip([say(f"is_{key}") for key in KINDS], figures, strict=True)
     ]
 
 
-def _format_dot(one: Mapping[str, Any] | None) -> str:
+def _format_dot(dot: Mapping[str, Any] | None) -> str:
     """Format a metric with its interval; a dash for none."""
-    return layout.format_metric(one["value"], one["interval"]) if one else layout.format_metric(None)
+    return layout.format_metric(dot["value"], dot["interval"]) if dot else layout.format_metric(None)
 
 
 show()

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 
 from dashboard import charts
 
-PATTERNS = ("", "/", "x", ".")  # so that stacked bars are told apart without their colors
-PALE = {"color": "rgba(128,128,128,0.18)"}
+PATTERNS = ("", "/", "x", ".")  # of stacked bars, so that they differ without color
+PALE = {"color": "rgba(128,128,128,0.18)"}  # of examples without a label
 
 
 def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, np.ndarray], x: str, pale: str = "") -> go.Figure:
@@ -20,14 +20,14 @@ def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, np.ndarray], x: 
     Parameters
     ----------
     names : one for each bar
-    parts : what a bar is made of → how many of it in each bar
-    pale : the part that is nothing, such as what nobody looked at
+    parts : name of a part → its count in each bar
+    pale : the part to draw pale, such as unlabeled examples
     """
     figure = charts.make_figure(x, height=110 + 24 * len(names))
     for place, (part, counts) in enumerate(parts.items()):
         figure.add_bar(
             x=list(counts),
-            y=list(range(len(names))),
+            y=list(range(len(names))),  # by index, because shortened names could be equal
             customdata=list(names),
             orientation="h",
             name=part,
@@ -64,8 +64,9 @@ def bin_values(values: Sequence[float] | np.ndarray, most: int = 30) -> tuple[np
     """
     array = np.asarray(values, dtype=float)
     low, high = float(array.min()), float(array.max())
-    if high - low < 1e-3:
+    if high - low < 1e-3:  # all values equal: a single bin
         return np.array([low - 0.5, low + 0.5]), np.array([len(array)])
+    # few values get few bins
     counts, edges = np.histogram(array, bins=min(most, max(5, len(values) // 3)), range=(low, high))
     return edges, counts
 
@@ -82,7 +83,7 @@ def count_agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
 
 
 def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], dark: bool = False) -> go.Figure:
-    """Draw four counts, [shape=(2, 2)], in cells colored by count; `rows` and `columns` say what is true in each."""
+    """Draw four counts, [shape=(2, 2)], in cells colored by count; `rows` and `columns` are their names."""
     counts = np.asarray(counts)
     n = max(1, int(counts.sum()))
     figure = charts.make_figure(height=300)
@@ -109,6 +110,6 @@ def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[s
 
 
 def _wrap_words(name: str) -> str:
-    """Wrap words into short lines; a long word is cut at its dashes."""
+    """Wrap words into short lines, also at dashes and underscores."""
     lines = charts.wrap_parts(re.split("(?<=[-_ ])", name), "", 18)
     return "<br>".join(line.strip() for line in lines)

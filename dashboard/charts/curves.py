@@ -14,10 +14,10 @@ from dashboard import charts
 if TYPE_CHECKING:
     from musicml.experiment import Epoch
 
-BESIDE = ("epoch", "learning_rate", "seconds")  # columns of a history that are no metric
-SLACK = 0.05  # of a chart's whole height: what is less than that is no change
-FEW = 3  # epochs, below which nothing can be concluded
-POINTS = 25  # symbols on a line, however many epochs it has
+OTHER_COLUMNS = ("epoch", "learning_rate", "seconds")  # columns of a history that are not metrics
+MIN_CHANGE = 0.05  # of the chart's height: smaller changes count as noise
+MIN_EPOCHS = 3  # below which nothing can be concluded
+MAX_SYMBOLS = 25  # on a line, however many epochs it has
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Curve:
 
     Attributes
     ----------
-    name : the run's
-    train, val : np.ndarray [shape=(n_epochs,)], NaN where there is no figure; `val` is None without validation
-    best : the place of the best epoch; None where there is none
-    stages : where each stage begins and its name
+    name : the run's short name
+    train, val : np.ndarray [shape=(n_epochs,)], NaN where there is no value; `val` is None without validation
+    best : index of the best epoch; None where there is none
+    stages : index of each stage's first epoch, and its name
     """
 
     name: str
@@ -40,13 +40,13 @@ class Curve:
 
     @property
     def shown(self) -> np.ndarray:
-        """The values that the best epoch is marked on: validation, or training where there is none."""
+        """The values on which the best epoch is marked: validation, or training where there is none."""
         return self.train if self.val is None else self.val
 
 
 def list_metrics(rows: Sequence[Epoch]) -> list[str]:
     """List the metrics of a history, the loss first."""
-    names = [name.removeprefix("val_") for name in (rows[0].values if rows else ()) if name not in BESIDE]
+    names = [name.removeprefix("val_") for name in (rows[0].values if rows else ()) if name not in OTHER_COLUMNS]
     return sorted(dict.fromkeys(names), key=lambda name: name != "loss")
 
 
@@ -78,9 +78,9 @@ def find_best_epoch(rows: Sequence[Epoch], monitor: str, best_epoch: int | None 
 
     Parameters
     ----------
-    rows : of a history
-    monitor : the column that decides; the training loss stands in for it where there is no validation
-    best_epoch : the best epoch as the run has it, counted within its stage; None while the run is training
+    rows : a history
+    monitor : the column that decides; without validation, the training loss replaces it
+    best_epoch : the best epoch in run.json, counted within its stage; None while the run is training
     """
     values = _read_column(rows, monitor)
     if np.isnan(values).all():
@@ -97,13 +97,13 @@ def is_lower_better(metric: str) -> bool:
 
 
 def find_own_best(of: Curve, metric: str) -> int | None:
-    """Return the place of the best value of this metric, which need not be the monitored one."""
+    """Return the index of the best value of this metric, which can differ from the best epoch of the run."""
     values = of.shown * (1 if is_lower_better(metric) else -1)
     return None if np.isnan(values).all() else int(np.nanargmin(values))
 
 
 def compute_gaps(of: Curve, metric: str) -> np.ndarray:
-    """Compute how far training is ahead of validation in each epoch, [shape=(n_epochs,)]; NaN without validation."""
+    """Compute the lead of training over validation in each epoch, [shape=(n_epochs,)]; NaN without validation."""
     if of.val is None:
         return np.full(len(of.train), np.nan)
     return (of.val - of.train) * (1 if is_lower_better(metric) else -1)
@@ -120,13 +120,15 @@ def judge_curves(of: Curve, metric: str) -> str:
     if of.val is None:
         return "alone"
     both = np.isfinite(of.train) & np.isfinite(of.val)
-    if both.sum() < FEW:
+    if both.sum() < MIN_EPOCHS:
         return "early"
     val, gap = of.val[both], compute_gaps(of, metric)[both]
     values = np.concatenate([of.train[both], val])
-    slack, best = SLACK * np.ptp(values), int((val * (1 if is_lower_better(metric) else -1)).argmin())
+    slack, best = MIN_CHANGE * np.ptp(values), int((val * (1 if is_lower_better(metric) else -1)).argmin())
+    # validation got worse since its best epoch, and the gap grew by as much
     if abs(val[-1] - val[best]) > slack and gap[-1] - gap[best] > slack:
         return "overfitting"
+    # the first third is left out, because training starts behind validation
     if gap[-1] - gap[len(gap) // 3] > 2 * slack:
         return "widening"
     return "improving" if best == len(val) - 1 else "steady"
@@ -145,20 +147,20 @@ def draw_pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) 
 
     Parameters
     ----------
-    say : what stands in the legend: `train`, `val`, `best`; and the names of the stages
+    say : words of the legend: `train`, `val`, `best`, and the names of the stages
     """
     figure = charts.make_figure(x, y, 340 + 26 * len(curves))  # the legend grows with the runs
-    for place, one in enumerate(curves):
-        _draw_line(figure, one, one.train, place, "dash", say["train"], one.val is None)
-        if one.val is not None:
-            _draw_line(figure, one, one.val, place, "solid", say["val"], True)
-        _draw_ring(figure, one, place, say["best"])
+    for place, curve in enumerate(curves):
+        _draw_line(figure, curve, curve.train, place, "dash", say["train"], curve.val is None)
+        if curve.val is not None:
+            _draw_line(figure, curve, curve.val, place, "solid", say["val"], True)
+        _draw_ring(figure, curve, place, say["best"])
     legend: dict[str, dict[str, Any]] = {
         "train": {"mode": "lines", "line": {"color": "#888888", "dash": "dash"}},
         "val": {"mode": "lines", "line": {"color": "#888888", "dash": "solid"}},
         "best": {"mode": "markers", "marker": {"size": 15, "symbol": "circle-open", "color": "#888888"}},
     }
-    for key, style in legend.items():  # these stand for no run
+    for key, style in legend.items():  # entries that explain the line styles and belong to no run
         figure.add_scatter(x=[None], y=[None], name=say[key], hoverinfo="skip", **style)
     _draw_boundaries(figure, curves, say)
     return _set_epoch_axis(figure)
@@ -167,8 +169,8 @@ def draw_pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) 
 def draw_rates(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) -> go.Figure:
     """Draw the learning rate of several runs, stored in `train` of each, on a logarithmic axis."""
     figure = charts.make_figure(x, y, 230 + 26 * len(curves))
-    for place, one in enumerate(curves):
-        _draw_line(figure, one, one.train, place, "solid", "", True)
+    for place, curve in enumerate(curves):
+        _draw_line(figure, curve, curve.train, place, "solid", "", True)
         figure.data[-1].update(line_shape="hv")
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     _draw_boundaries(figure, curves, say)
@@ -176,47 +178,47 @@ def draw_rates(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) 
 
 
 def _draw_line(
-    figure: go.Figure, one: Curve, values: np.ndarray, place: int, dash: str, what: str, in_legend: bool
+    figure: go.Figure, curve: Curve, values: np.ndarray, place: int, dash: str, what: str, in_legend: bool
 ) -> None:
     """Draw one curve with its symbols."""
     color, symbol = charts.get_color(place), charts.get_symbol(place)
     x_title = figure.layout.xaxis.title.text
     figure.add_scatter(
-        x=np.arange(1, len(one.train) + 1),
+        x=np.arange(1, len(curve.train) + 1),
         y=values,
         mode="lines+markers",
-        name=charts.shorten(one.name),
-        legendgroup=one.name,
+        name=charts.shorten(curve.name),
+        legendgroup=curve.name,
         showlegend=in_legend,
         line={"color": color, "dash": dash, "width": 2},
         marker={
             "color": color,
             "symbol": symbol + ("" if dash == "solid" else "-open"),
             "size": 7,
-            "maxdisplayed": POINTS,
+            "maxdisplayed": MAX_SYMBOLS,
         },
-        hovertemplate=f"{charts.shorten(one.name)}<br>{what} %{{y:.4g}}, {x_title} %{{x}}<extra></extra>",
+        hovertemplate=f"{charts.shorten(curve.name)}<br>{what} %{{y:.4g}}, {x_title} %{{x}}<extra></extra>",
     )
 
 
-def _draw_ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
+def _draw_ring(figure: go.Figure, curve: Curve, place: int, best: str) -> None:
     """Draw a ring around the best epoch."""
-    if one.best is None or np.isnan(one.shown[one.best]):
+    if curve.best is None or np.isnan(curve.shown[curve.best]):
         return
     figure.add_scatter(
-        x=[one.best + 1],
-        y=[one.shown[one.best]],
+        x=[curve.best + 1],
+        y=[curve.shown[curve.best]],
         mode="markers",
-        legendgroup=one.name,
+        legendgroup=curve.name,
         showlegend=False,
         marker={"symbol": "circle-open", "size": 17, "color": charts.get_color(place), "line": {"width": 3}},
-        hovertemplate=f"{charts.shorten(one.name)}<br>{best}: %{{x}}, %{{y:.4g}}<extra></extra>",
+        hovertemplate=f"{charts.shorten(curve.name)}<br>{best}: %{{x}}, %{{y:.4g}}<extra></extra>",
     )
 
 
 def _draw_boundaries(figure: go.Figure, curves: Sequence[Curve], say: Mapping[str, str]) -> None:
     """Draw a dotted line where a run's next stage begins, with the stage's name."""
-    found = {(place, name) for one in curves for place, name in one.stages[1:]}
+    found = {(place, name) for curve in curves for place, name in curve.stages[1:]}
     for place, name in sorted(found):
         figure.add_vline(
             place + 0.5, line={"dash": "dot", "width": 1.5, "color": "#888888"},

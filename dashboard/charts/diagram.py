@@ -1,7 +1,7 @@
 """Draw a model as boxes: layers → blocks → Graphviz's DOT.
 
-A long backbone is folded twice: layers of one block become one box, and blocks that are built alike and follow each
-other become one box again. So ResNet50's 180 layers are about fifteen boxes.
+A long backbone is folded twice: the layers of a block become one box, and consecutive blocks of equal structure become
+one box again. So ResNet50's 180 layers are about fifteen boxes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from dashboard import charts
 
-BLOCKS = (  # how Keras's backbones and our own models name the layers of one block
+BLOCKS = (  # layer names of one block, in Keras's backbones and in our own models
     r"(?P<name>conv\d+_block\d+)_\w+",
     r"(?P<name>block\d+)_\w+",
     r"conv_(?:pad|dw|pw)_(?P<number>\d+)(?:_\w+)?",
@@ -26,7 +26,6 @@ COLORS = {
     True: dict(zip(ROLES, ("#eef3f8", "#9fb0c0", "#2b3440", "#17486e", "#22262c", "#6b3d0c"), strict=True)),
 }
 MAX_LINE = 38  # letters in a line of a box
-THIN = "\u00a0"  # between thousands: a comma or a point would be read as the decimal mark by one half of the readers
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,10 @@ class Box:
 
     Attributes
     ----------
-    name : the layer's, the block's, or the first and last block's
-    layers : as layers.json tells them
-    alike : how many blocks of the same build these are
-    frozen : whether it was left as it was in training
+    name : of the layer, of the block, or of the first and last block
+    layers : their entries in layers.json
+    alike : the number of blocks of equal structure
+    frozen : whether training left it unchanged
     """
 
     name: str
@@ -48,17 +47,17 @@ class Box:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of its layers, each once."""
+        """The types of its layers, each once."""
         return list(dict.fromkeys(str(layer.get("kind", "")) for layer in self.layers))
 
     @property
     def parameters(self) -> int:
-        """How many parameters its layers have."""
+        """The number of parameters of its layers."""
         return sum(int(layer.get("parameters") or 0) for layer in self.layers)
 
     @property
-    def learned(self) -> int:
-        """How many of them are trainable."""
+    def trainable(self) -> int:
+        """The number of its trainable parameters."""
         counts = [] if self.frozen else [layer.get("trainable", layer.get("parameters")) for layer in self.layers]
         return sum(int(count or 0) for count in counts)
 
@@ -78,11 +77,6 @@ def format_shape(shape: Any) -> str:
     return " × ".join("?" if size is None else str(size) for size in sizes)
 
 
-def format_count(number: int) -> str:
-    """Format a large number with separated thousands."""
-    return f"{number:,}".replace(",", THIN)
-
-
 def is_forest(layers: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether these are forests, one per class, and no layers."""
     return all("trees" in layer for layer in layers)
@@ -94,7 +88,7 @@ def _find_block(name: str) -> str:
     >>> _find_block("conv2_block1_3_bn"), _find_block("conv_dw_7_relu"), _find_block("pool1_pad"), _find_block("gru1")
     ('conv2_block1', 'block 7', 'stem', 'gru1')
     """
-    for pattern in BLOCKS:
+    for pattern in BLOCKS:  # the first pattern that fits
         if found := re.fullmatch(pattern, name):
             groups = found.groupdict()
             return groups.get("name") or (f"block {groups['number']}" if groups.get("number") else "stem")
@@ -106,12 +100,12 @@ def fold_layers(layers: Sequence[Mapping[str, Any]], frozen: bool = False) -> li
 
     Parameters
     ----------
-    layers : as layers.json tells them
-    frozen : whether all before the layer `standardised_pooled` was left as it was
+    layers : entries of layers.json
+    frozen : whether training left all layers up to `standardised_pooled` unchanged
     """
     names = [layer["name"] for layer in layers]
     ends = names.index("standardised_pooled") + 1 if frozen and "standardised_pooled" in names else 0
-    found = []
+    found = []  # groupby joins consecutive layers with the same block name
     for name, group in itertools.groupby(enumerate(layers), key=lambda item: _find_block(item[1]["name"])):
         places, members = zip(*group, strict=True)
         found.append(Box(name, members, 1, places[-1] < ends))
@@ -120,7 +114,7 @@ def fold_layers(layers: Sequence[Mapping[str, Any]], frozen: bool = False) -> li
 
 def _get_build(box: Box) -> tuple:
     """Return a key that is equal for blocks of equal structure."""
-    if len(box.layers) < 2:
+    if len(box.layers) < 2:  # single layers are never joined
         return (box.name,)
     return tuple((layer.get("kind"), str(layer.get("output_shape")), layer.get("parameters")) for layer in box.layers)
 
@@ -130,17 +124,17 @@ def _join_boxes(boxes: list[Box]) -> Box:
     if len(boxes) == 1:
         return boxes[0]
     first, last = boxes[0], boxes[-1]
-    begin = re.search(r"\d+$", last.name)
+    begin = re.search(r"\d+$", last.name)  # `block2` to `block6` becomes `block2–6`
     name = f"{first.name}–{begin[0]}" if begin else f"{first.name} – {last.name}"
     return Box(name, tuple(layer for box in boxes for layer in box.layers), len(boxes), first.frozen)
 
 
 def find_edges(boxes: Sequence[Box]) -> list[tuple[int, int]]:
-    """Return which box reads which, by place; without information, each reads the one before."""
-    home = {layer["name"]: place for place, box in enumerate(boxes) for layer in box.layers}
+    """Return the edges between boxes as index pairs; without information, each box reads the one before."""
+    place_of = {layer["name"]: place for place, box in enumerate(boxes) for layer in box.layers}
     found = []
     for place, box in enumerate(boxes):
-        read = [home[name] for layer in box.layers for name in layer.get("reads") or [] if name in home]
+        read = [place_of[name] for layer in box.layers for name in layer.get("reads") or [] if name in place_of]
         found += [(before, place) for before in dict.fromkeys(read) if before != place]
     return found or list(itertools.pairwise(range(len(boxes))))
 
@@ -172,7 +166,7 @@ def _format_head(colors: Mapping[str, str]) -> str:
 
 
 def _get_role(place: int, boxes: Sequence[Box]) -> str:
-    """Return a box's role: `input`, `output`, `learned` (it holds parameters) or `fixed`."""
+    """Return a box's role: `input`, `output`, `learned` (it has trained parameters) or `fixed`."""
     if "InputLayer" in boxes[place].kinds:
         return "input"
     if place == len(boxes) - 1:
@@ -185,7 +179,7 @@ def _format_label(box: Box, say: Mapping[str, str]) -> str:
     notes = [box.shape]
     notes += [say["layers"].format(n=len(box.layers))] if len(box.layers) > 1 else []
     notes += [say["alike"].format(n=box.alike)] if box.alike > 1 else []
-    notes += [say["parameters"].format(n=format_count(box.parameters))] if box.parameters else []
+    notes += [say["parameters"].format(n=charts.format_count(box.parameters))] if box.parameters else []
     notes += [say["frozen"]] if box.frozen and box.parameters else []
     first = [box.name, *charts.wrap_parts(box.kinds, " + ", MAX_LINE)]
     if len(box.layers) == 1:
@@ -201,6 +195,7 @@ def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str,
     say : templates: `features` ({n}), `forest` ({k}, {n}), `more` ({n}), `votes` ({n})
     """
     colors = COLORS[dark]
+    # three at most: the first and the last stand for all
     shown = list(range(1, n_forests + 1)) if n_forests <= 3 else [1, n_forests]
     lines = [
         _format_head(colors).replace("width=3.2", "width=1.4"),
@@ -213,6 +208,7 @@ def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str,
     if len(shown) < n_forests:
         more = _quote(say["more"].format(n=n_forests - len(shown)))
         lines.append(f'more [shape=plaintext width=0.5 label="{more}"]')
+        # an invisible edge keeps the dots between the two boxes
         lines.append(f"{{rank=same f1 -> more -> f{n_forests} [style=invis]}}")
     return "\n".join([*lines, "}"])
 

@@ -13,10 +13,10 @@ from plotly import colors
 
 from dashboard import charts
 
-INKS = ("#000000", "#ffffff")  # one of the two is readable on any color
-MIDDLE = 0.05**0.5 * 1.05**0.5 - 0.05  # luminance on which both are equally readable
-FRAMES = {False: "#1a1d21", True: "#f0f2f5"}
-SIZES = ((4, 72, 22), (15, 44, 16), (1000, 27, 13))  # up to so many rows: pixels from one to the next, of a number
+INKS = ("#000000", "#ffffff")  # text colors: on any background, one of the two has enough contrast
+EQUAL_CONTRAST = 0.05**0.5 * 1.05**0.5 - 0.05  # background luminance on which both have the same contrast
+FRAMES = {False: "#1a1d21", True: "#f0f2f5"}  # of the diagonal, on a light and on a dark page
+SIZES = ((4, 72, 22), (15, 44, 16), (1000, 27, 13))  # up to so many rows: row height and font size, pixels
 
 
 def count_cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -26,8 +26,8 @@ def count_cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -
     ----------
     rows, columns : np.ndarray [shape=(n_examples,)], int; an example whose row is below 0 is left out
     """
-    kept = rows >= 0
-    pairs = rows[kept] * shape[1] + columns[kept]
+    labeled = rows >= 0
+    pairs = rows[labeled] * shape[1] + columns[labeled]  # one number per cell, so that bincount can count them
     return np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape)
 
 
@@ -60,7 +60,7 @@ def format_cells(counts: np.ndarray, by_share: bool = False) -> list[list[str]]:
 
 
 def format_percent(n: int, of: int) -> str:
-    """Format a share in whole percent, never rounded to 0 or 100 unless it is exactly that.
+    """Format a share in whole percent; only exact values are shown as 0 or 100.
 
     >>> format_percent(1, 3), format_percent(1, 1000), format_percent(999, 1000), format_percent(3, 3)
     ('33', '<1', '>99', '100')
@@ -79,7 +79,7 @@ def get_fill_color(share: float, dark: bool) -> str:
 @functools.lru_cache(maxsize=4000)
 def choose_ink(share: float, dark: bool) -> str:
     """Return the text color that contrasts most with a cell (Web Content Accessibility Guidelines 2)."""
-    return INKS[compute_luminance(get_fill_color(share, dark)) < MIDDLE]
+    return INKS[compute_luminance(get_fill_color(share, dark)) < EQUAL_CONTRAST]
 
 
 def compute_luminance(color: str) -> float:
@@ -106,21 +106,21 @@ def draw_matrix(
 ) -> go.Figure:
     """Draw a confusion matrix, colored by row share, with a framed diagonal.
 
-    A click selects a point whose `customdata` is (row, column): squares are drawn as a heatmap, which fits any width,
-    and points that nobody sees lie on them, since a page is told nothing of a click on a heatmap.
+    A click selects a point whose `customdata` is (row, column). The cells are a heatmap, which fits any width, but
+    Streamlit reports no clicks on heatmaps. So invisible points lie on the cells.
 
     Parameters
     ----------
     counts : np.ndarray [shape=(n_rows, n_columns)], int
     rows, columns : their names, from the top and from the left
-    hover_texts : what is said of each square under the pointer
-    by_share : print percent of the row in place of counts
-    chosen : row and column of a square to mark
+    hover_texts : the hover text of each cell
+    by_share : print the row percent instead of the count
+    chosen : row and column of a cell to mark
     """
     part, texts = compute_shares(counts), format_cells(counts, by_share)
     tall, size = next((tall, size) for most, tall, size in SIZES if len(rows) <= most)
     figure = charts.make_figure(x, y, 150 + tall * len(rows))
-    # numbers are as large as the page's letters are said to be, or smaller where squares are
+    # the font size is an upper bound: Plotly shrinks numbers that do not fit their cell
     figure.update_layout(font={"size": size})
     for ink in INKS:
         figure.add_trace(_draw_squares(part, texts, ink, dark))
@@ -136,10 +136,10 @@ def draw_matrix(
 def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], color: str, dark: bool) -> go.Heatmap:
     """Draw the cells whose numbers are printed in `color`; the other cells stay empty."""
     own = [[choose_ink(share, dark) == color for share in row] for row in part.tolist()]
-    # a blank in every square tells Plotly how wide a square is, so that numbers shrink until they fit
+    # Plotly sizes all texts by the longest one: blanks of equal width make numbers shrink until they fit
     blank = "\u00a0" * max(2, *(len(text) for row in texts for text in row))
     return go.Heatmap(
-        x=[str(column) for column in range(part.shape[1])],  # shortened names could be equal
+        x=[str(column) for column in range(part.shape[1])],  # by number, because shortened names could be equal
         z=np.where(own, part, np.nan),
         text=[
             [(text or blank) if mine else blank for text, mine in zip(*pair, strict=True)]
@@ -184,7 +184,7 @@ def _name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -
     figure.update_layout(xaxis_title_font_size=14, yaxis_title_font_size=14, hoverlabel_font_size=14)
     most = 20 if len(columns) > 4 else 34
     keys = [str(place) for place in range(len(columns))]
-    # of categories Plotly leaves names out where there is no room for all, as on a telephone
+    # on a category axis, Plotly drops names for which there is no room, as on a phone
     figure.update_xaxes(
         type="category",
         categoryarray=keys,

@@ -1,4 +1,4 @@
-"""Draw metrics, probabilities and shares: with their intervals, their thresholds, and how well they are calibrated."""
+"""Draw metrics with intervals, probabilities with thresholds, reliability diagrams and feature importances."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from plotly import colors
 from dashboard import charts
 
 PATTERNS = ("", "/", ".")  # of series, so that they differ without color
-LINES = {False: "#1a1d21", True: "#f0f2f5"}  # of what is drawn over a bar
-GAP = 0.25  # between the bars of two classes, as a part of their distance
-AT = 1.03  # where numbers stand, right of every bar and interval
-APART = 0.16  # between the dots of two runs on one line, in lines
-SMALLEST, LARGEST = 6, 18  # pixels: a mark's width grows with how many answers it stands for
+LINES = {False: "#1a1d21", True: "#f0f2f5"}  # color of intervals and marks, on a light and on a dark page
+BAR_GAP = 0.25  # between the bars of two classes, as a share of their distance
+NUMBER_X = 1.03  # position of numbers, right of every bar and interval
+RUN_OFFSET = 0.16  # between the dots of two runs on one line, as a share of the line height
+MIN_MARK_SIZE, MAX_MARK_SIZE = 6, 18  # pixels: a mark's width grows with its number of predictions
 
 
 def draw_dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
@@ -25,8 +25,7 @@ def draw_dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
 
     Parameters
     ----------
-    rows : `name`, `value`, `interval` (None where there is none), `kind` (in the legend: each has a color and a symbol
-        of its own)
+    rows : `name`, `value`, `interval` (None where there is none), `kind` (a legend entry with its own color and symbol)
     """
     figure = charts.make_figure(x, height=90 + 30 * len(rows))
     for place, (kind, some) in enumerate(charts.group_by_kind(rows).items()):
@@ -55,12 +54,12 @@ def draw_side_by_side(
 
     Parameters
     ----------
-    values : run → its figure for each class, None where it is not defined
-    intervals : run → the interval around each, None where there is none
+    values : run → its metric for each class, None where it is undefined
+    intervals : run → its interval for each class, None where there is none
     """
     figure = charts.make_figure(x, height=130 + (16 + 10 * len(values)) * len(names))
     for place, (run, row) in enumerate(values.items()):
-        shift = APART * (place - (len(values) - 1) / 2)
+        shift = RUN_OFFSET * (place - (len(values) - 1) / 2)
         known = [(k, value) for k, value in enumerate(row) if value is not None]
         shown = [value for _, value in known]
         figure.add_scatter(
@@ -68,7 +67,7 @@ def draw_side_by_side(
             y=[k + shift for k, _ in known],
             customdata=[names[k] for k, _ in known],
             mode="markers",
-            name=charts.shorten(run),
+            name=charts.shorten(run, 48),
             error_x=charts.make_whiskers(shown, [intervals[run][k] for k, _ in known], thickness=1.2, width=2),
             marker={"size": 9, "symbol": charts.get_symbol(place)},
             hovertemplate="%{customdata}: %{x:.3f}<extra>%{fullData.name}</extra>",
@@ -89,19 +88,19 @@ def draw_bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -
     """
     names = [row["name"] for row in series[0]["rows"]]
     figure = charts.make_figure(x, height=100 + (26 if len(series) < 2 else 42) * len(names))
-    for place, one in enumerate(series):
-        figure.add_trace(_draw_bar(one["name"], one["rows"], place))
-        aside = (place - 0.5) * (1 - GAP) / 2 if len(series) > 1 else 0  # where Plotly lays the bars of a group
-        rows, style = one["rows"], {"size": 13, "color": LINES[dark]}
-        texts = [row["note"] if row["value"] is None else f"{row['value']:.2f}" for row in rows]
-        at = [0.01 if row["value"] is None else AT for row in rows]
+    for place, part in enumerate(series):
+        figure.add_trace(_draw_bar(part["name"], part["rows"], place))
+        aside = (place - 0.5) * (1 - BAR_GAP) / 2 if len(series) > 1 else 0  # center of this series' bars in Plotly
+        rows, style = part["rows"], {"size": 13, "color": LINES[dark]}
+        texts = [row["note"] if row["value"] is None else row["value"] for row in rows]
+        at = [0.01 if row["value"] is None else NUMBER_X for row in rows]
         places = [place + aside for place in range(len(rows))]
-        figure.add_trace(charts.draw_side_numbers(texts, at, places, textfont=style))
-        figure.add_trace(_draw_intervals(one["rows"], aside, dark))
+        figure.add_trace(charts.draw_side_numbers(texts, ".2f", at, places, textfont=style))
+        figure.add_trace(_draw_intervals(part["rows"], aside, dark))
     charts.name_places(figure, names)
     figure.update_yaxes(range=[len(names) - 0.5, -0.5], zeroline=False, fixedrange=True)
     figure.update_xaxes(range=[0, 1.16], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], tickformat=".1f", fixedrange=True)
-    figure.update_layout(barmode="group", bargap=GAP, dragmode=False, showlegend=len(series) > 1)
+    figure.update_layout(barmode="group", bargap=BAR_GAP, dragmode=False, showlegend=len(series) > 1)
     return figure
 
 
@@ -119,8 +118,9 @@ def _draw_bar(name: str, rows: Sequence[Mapping[str, Any]], place: int) -> go.Ba
             "line": {"color": color, "width": 1.5},
             "pattern": pattern | {"solidity": 0.2} if PATTERNS[place] else None,
         },
-        hovertext=[html.escape(_format_hover(row), quote=False) for row in rows],
-        hovertemplate="%{hovertext}<extra></extra>",
+        hovertext=[html.escape(row["name"], quote=False) for row in rows],
+        customdata=[row["interval"] or (None, None) for row in rows],
+        hovertemplate=[_make_hover_template(row) for row in rows],
     )
 
 
@@ -144,12 +144,11 @@ def _fade_color(color: str, part: float) -> str:
     return f"rgba({red},{green},{blue},{part})"
 
 
-def _format_hover(row: Mapping[str, Any]) -> str:
-    """Return the hover text of a bar."""
-    if row["value"] is None:
-        return f"{row['name']}: {row['note']}"
-    interval = " ({:.3f} – {:.3f})".format(*row["interval"]) if row["interval"] else ""
-    return f"{row['name']}: {row['value']:.3f}{interval}"
+def _make_hover_template(row: Mapping[str, Any]) -> str:
+    """Return the hover template of a bar: its class with its value and interval, or with its note."""
+    interval = " (%{customdata[0]:.3f} – %{customdata[1]:.3f})" if row["interval"] else ""
+    value = html.escape(row["note"], quote=False) if row["value"] is None else f"%{{x:.3f}}{interval}"
+    return f"%{{hovertext}}: {value}<extra></extra>"
 
 
 def draw_tradeoff(
@@ -165,8 +164,8 @@ def draw_tradeoff(
     Parameters
     ----------
     thresholds : np.ndarray [shape=(n_thresholds,)]
-    curves : a figure's name → its values, None where it is not defined
-    marks : thresholds with the words that stand above them
+    curves : metric → its values, None where it is undefined
+    marks : thresholds with their labels
     """
     figure = charts.make_figure(x, y, 380)
     for place, (name, values) in enumerate(curves.items()):
@@ -186,7 +185,7 @@ def draw_tradeoff(
                 "text": html.escape(words, quote=False),
                 "y": 1,
                 "yanchor": "bottom",
-                "yshift": 22 if place else 2,  # the second one's higher, so that both are readable
+                "yshift": 22 if place else 2,  # the second label is higher, so that they do not overlap
                 "xanchor": "left" if at < 0.5 else "right",
                 "font": {"size": 13},
             },
@@ -202,8 +201,8 @@ def draw_reliability(tables: Mapping[str, Sequence[Mapping[str, float]]], perfec
 
     Parameters
     ----------
-    tables : name in the legend → bins with `n`, `said` and `right`, as `compute_reliability` gives them
-    perfect : what the diagonal is called
+    tables : name in the legend → bins with `n`, `said` and `right`, as `compute_reliability` returns them
+    perfect : name of the diagonal
     """
     figure = charts.make_figure(x, y, height=420)
     figure.add_scatter(
@@ -220,7 +219,8 @@ def draw_reliability(tables: Mapping[str, Sequence[Mapping[str, float]]], perfec
             line={"dash": charts.DASHES[len(tables) - 1 - k], "color": charts.COLORS[k]},
             marker={
                 "symbol": charts.SYMBOLS[k],
-                "size": [SMALLEST + (LARGEST - SMALLEST) * (row["n"] / most) ** 0.5 for row in rows],
+                # the square root makes a mark's area proportional to its number of predictions
+                "size": [MIN_MARK_SIZE + (MAX_MARK_SIZE - MIN_MARK_SIZE) * (row["n"] / most) ** 0.5 for row in rows],
             },
             hovertemplate="%{x:.0%} → %{y:.0%} (%{customdata})<extra></extra>",
         )
@@ -234,9 +234,8 @@ def draw_probabilities(rows: Sequence[Mapping[str, Any]], x: str, least: str = "
 
     Parameters
     ----------
-    rows : `name`, `value`, `kind` (in the legend: each has a pattern of its own), `least` (from which the class counts
-        as present; None where there is no such threshold)
-    least : what the thresholds are called in the legend
+    rows : `name`, `value`, `kind` (a legend entry with its own pattern), `least` (the threshold; None without one)
+    least : name of the thresholds in the legend
     """
     figure, kinds = charts.make_figure(x, height=100 + 32 * len(rows)), charts.group_by_kind(rows)
     for place, (kind, some) in enumerate(kinds.items()):
@@ -249,7 +248,7 @@ def draw_probabilities(rows: Sequence[Mapping[str, Any]], x: str, least: str = "
             hovertemplate="%{y}: %{x:.1%}<extra></extra>",
         )
     names = [row["name"] for row in rows]
-    figure.add_trace(charts.draw_side_numbers([f"{row['value']:.0%}" for row in rows], [1.02] * len(rows), names))
+    figure.add_trace(charts.draw_side_numbers([row["value"] for row in rows], ".0%", [1.02] * len(rows), names))
     marked = [row for row in rows if row["least"] is not None]
     if marked:
         figure.add_scatter(
@@ -271,7 +270,7 @@ def draw_feature_shares(names: Sequence[str], shares: np.ndarray, x: str, y: str
 
     Parameters
     ----------
-    names : of the features, in their order
+    names : of the features, in order
     shares : np.ndarray [shape=(n_features,)], which sum to 1
     """
     figure, places = charts.make_figure(x, y, 280), list(range(len(names)))

@@ -9,20 +9,20 @@ import plotly.graph_objects as go
 
 from dashboard import charts
 
-POINTS = 1000  # of a waveform
-COLUMNS = 600  # of a spectrogram
-TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz
+MAX_POINTS = 1000  # of a waveform; a screen shows no more
+MAX_COLUMNS = 600  # of a spectrogram
+TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz, one per octave
 ORANGE = "230, 97, 1"  # as in musicml.inference.explain.overlay
-GREY = [[0.0, "#000000"], [1.0, "#c8c8c8"]]
-MAP = [[0.0, f"rgba({ORANGE}, 0)"], [0.15, f"rgba({ORANGE}, 0.1)"], [1.0, f"rgba({ORANGE}, 0.8)"]]
-HERTZ = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # worth a mark on the axis of pitch
+GRAYS = [[0.0, "#000000"], [1.0, "#c8c8c8"]]
+ORANGES = [[0.0, f"rgba({ORANGE}, 0)"], [0.15, f"rgba({ORANGE}, 0.1)"], [1.0, f"rgba({ORANGE}, 0.8)"]]
+ROUND_HERTZ = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # labels of the frequency axis
 NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
-def compute_envelope(y: np.ndarray, most: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
+def compute_envelope(y: np.ndarray, most: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and highest sample of at most `most` equal parts, [shape=(n,)] each.
 
-    No peak is lost, however long the sound is, as one would be if every hundredth sample were kept.
+    Keeping every hundredth sample instead would lose short peaks.
     """
     y = np.asarray(y, dtype=np.float32)
     if not len(y):
@@ -31,7 +31,7 @@ def compute_envelope(y: np.ndarray, most: int = POINTS) -> tuple[np.ndarray, np.
     return np.minimum.reduceat(y, begins), np.maximum.reduceat(y, begins)
 
 
-def thin_frames(values: np.ndarray, most: int = COLUMNS) -> np.ndarray:
+def thin_frames(values: np.ndarray, most: int = MAX_COLUMNS) -> np.ndarray:
     """Reduce frames to at most `most` by averaging: [shape=(n_frames, n)] → [shape=(fewer, n)]."""
     values = np.asarray(values, dtype=np.float32)
     if len(values) <= most:
@@ -64,13 +64,13 @@ def draw_spectrogram(
     decibels: np.ndarray, seconds: float, centers: np.ndarray, x: str, y: str, bar: str, dark: bool = False
 ) -> go.Figure:
     """Draw a spectrogram, [shape=(n_frames, n_bands)], whose bands lie around `centers`, [shape=(n_bands,)], Hz."""
-    # whole decibels in one byte each: the eye sees no more, and the browser gets a quarter
+    # whole decibels fit in one byte each: a quarter of the data for the browser, and no visible difference
     z = np.clip(np.round(thin_frames(decibels)), -127, 127).astype(np.int8).T
     names = [f"{hz:.0f} Hz" for hz in centers]
     figure = draw_heatmap(z, seconds, names, x, y, bar, dark)
     ticks = sorted({int(np.abs(centers - hz).argmin()) for hz in TICKS if hz <= centers[-1] * 1.05})
     wanted = [min(TICKS, key=lambda hz: abs(hz - centers[k])) for k in ticks]
-    figure.update_yaxes(tickvals=[names[k] for k in ticks], ticktext=[f"{hz:,}".replace(",", " ") for hz in wanted])
+    figure.update_yaxes(tickvals=[names[k] for k in ticks], ticktext=[charts.format_count(hz) for hz in wanted])
     return figure
 
 
@@ -111,11 +111,11 @@ def draw_timeline(
     ----------
     starts : np.ndarray [shape=(n_clips,)], seconds
     scores : np.ndarray [shape=(n_clips, n_classes)]
-    seconds : how long a clip is
+    seconds : duration of a clip
     """
     figure = charts.make_figure(x, y, 260)
     order = np.argsort(-scores.max(axis=0), kind="stable")[:most]
-    for k in order:  # a class looks the same in every figure
+    for k in order:  # styles depend on the class, so that a class looks the same in every figure
         figure.add_scatter(
             x=starts + seconds / 2,
             y=scores[:, k],
@@ -143,22 +143,22 @@ def draw_over_sound(
 
     Parameters
     ----------
-    seen, share : np.ndarray [shape=(n_bins, n_columns)], uint8, per cent
-    hertz : np.ndarray [shape=(n_bins,)], what each bin hears
-    decided : where the deciding seconds begin and end
+    seen, share : np.ndarray [shape=(n_bins, n_columns)], uint8, percent
+    hertz : np.ndarray [shape=(n_bins,)], the frequency of each bin
+    decided : start and end of the deciding seconds
     x, y, spoke : the titles of the axes and of the map's scale
     """
     figure = charts.make_figure(x, y, 340)
     step = seconds / seen.shape[1]
     columns = {"x0": step / 2, "dx": step}
-    figure.add_heatmap(z=seen, **columns, colorscale=GREY, zmin=0, zmax=100, showscale=False, hoverinfo="skip")
+    figure.add_heatmap(z=seen, **columns, colorscale=GRAYS, zmin=0, zmax=100, showscale=False, hoverinfo="skip")
     figure.add_heatmap(
         z=share,
         **columns,
-        colorscale=MAP,
+        colorscale=ORANGES,
         zmin=0,
         zmax=100,
-        hovertemplate="%{x:.1f} s: %{z} %<extra></extra>",
+        hovertemplate="%{x:.1f} s: %{z}%<extra></extra>",
         colorbar={
             "title": {"text": spoke, "side": "top"},
             "orientation": "h",
@@ -168,7 +168,7 @@ def draw_over_sound(
             "xanchor": "left",
             "len": 0.6,
             "thickness": 10,
-            "ticksuffix": " %",
+            "ticksuffix": "%",
         },
     )
     if decided:
@@ -182,8 +182,8 @@ def draw_over_sound(
 def _place_marks(hertz: np.ndarray) -> dict[float, str]:
     """Return the places and texts of round frequencies among bins, far enough apart to be readable."""
     marks: dict[float, str] = {}
-    for one in HERTZ[::-1]:
-        place = float(np.interp(one, hertz, np.arange(len(hertz))))
-        if hertz[0] <= one <= hertz[-1] and all(abs(place - other) > len(hertz) / 14 for other in marks):
-            marks[place] = f"{one:,}"
+    for mark in ROUND_HERTZ[::-1]:
+        place = float(np.interp(mark, hertz, np.arange(len(hertz))))
+        if hertz[0] <= mark <= hertz[-1] and all(abs(place - other) > len(hertz) / 14 for other in marks):
+            marks[place] = charts.format_count(mark)
     return marks

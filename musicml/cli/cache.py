@@ -1,7 +1,7 @@
-"""`musicml cache`: show or clear what was computed once.
+"""`musicml cache`: show or clear the cache of computed features.
 
-Features, and what frozen backbones make of them, are computed once and kept below the data. Show how much is there, or
-remove it all: runs stay whole, and what is needed again is computed again.
+Features, and the outputs of frozen backbones, are computed once and cached in the data folder. Show the size of the
+cache, or delete it. Runs do not need it, and features are computed again when a training needs them.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from musicml.utils import make_printable
 if TYPE_CHECKING:
     from musicml.features import CacheEntry
 
-# folders next to the cache and no part of it: what they hold is not computed again without a command
-OTHER_FOLDERS = {".audit": "audits kept by `musicml audit`", ".archives": "archives of `musicml fetch`"}
+# These folders stand next to the cache. --clear leaves them alone, since nothing creates them again by itself.
+OTHER_FOLDERS = {".audit": "saved by `musicml audit`", ".archives": "archives of `musicml fetch`"}
 
 
 def add_command(commands: Any) -> None:
     """Add `musicml cache` to the command line."""
     parser = options.add_documented_parser(commands, show_or_clear, __doc__, "musicml cache --clear")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--size", action="store_true", help="show it (the default)")
-    action.add_argument("--clear", action="store_true", help="remove it")
+    action.add_argument("--size", action="store_true", help="show the size of the cache (the default)")
+    action.add_argument("--clear", action="store_true", help="delete the cache")
 
 
 def show_or_clear(args: argparse.Namespace) -> int:
-    """Print what the cache holds, or remove it and print how much that freed."""
+    """Print the contents of the cache, or delete it and print how much space that freed."""
     from musicml.data import CACHE_FOLDER
     from musicml.features import clear_cache, list_cache_entries, measure_size
 
@@ -40,44 +40,43 @@ def show_or_clear(args: argparse.Namespace) -> int:
         if args.json:
             output.print_json({"folder": str(root), "freed": freed})
         else:
-            megabytes = _format_megabytes(freed)
-            print(f"{megabytes} freed in {root}; runs are whole without it, and what is needed is made again")
+            print(f"freed {_format_megabytes(freed)} in {root}; features are computed again when they are needed")
         return 0
     entries = list_cache_entries(root)
     others = {name: measure_size(args.data_root / name) for name in OTHER_FOLDERS if (args.data_root / name).is_dir()}
     if args.json:
-        table, size = [vars(entry) for entry in entries], sum(entry.size for entry in entries)
-        output.print_json({"folder": str(root), "held": table, "size": size, "beside": others})
+        rows, size = [vars(entry) for entry in entries], sum(entry.size for entry in entries)
+        output.print_json({"folder": str(root), "held": rows, "size": size, "beside": others})
     else:
         _print_entries(entries, others, root)
     return 0
 
 
 def _print_entries(entries: list[CacheEntry], others: dict[str, int], root: Path) -> None:
-    """Print the cache as a table, and the sizes of the folders next to it."""
+    """Print the cache entries as a table, then the sizes of the folders next to the cache."""
     if not entries:
-        print(f"nothing in {root}: the first training puts features there")
+        print(f"the cache {root} is empty: the first training fills it")
     else:
         total = ("total", "", "", _format_megabytes(sum(entry.size for entry in entries)))
         lines = [
             (entry.kind, make_printable(entry.words), str(entry.n or ""), _format_megabytes(entry.size))
             for entry in group_entries(entries)
         ]
-        output.print_table([("kind", "what", "files", "size"), *lines, total])
-        print(f"in {root}; `musicml cache --clear` removes it")
+        output.print_table([("kind", "content", "files", "size"), *lines, total])
+        print(f"in {root}; `musicml cache --clear` deletes it")
     for name, size in others.items():
-        words = f"{OTHER_FOLDERS[name]}, which --clear leaves alone"
-        print(f"beside it {_format_megabytes(size)} in {root.parent / name}: {words}")
+        purpose = f"{OTHER_FOLDERS[name]}, which --clear does not delete"
+        print(f"also {_format_megabytes(size)} in {root.parent / name}: {purpose}")
 
 
 def group_entries(entries: Iterable[CacheEntry]) -> list[CacheEntry]:
-    """Add up entries of the same kind and words: a dozen comparisons tell a reader no more than their sum."""
+    """Sum the entries with the same kind and description, so that the table has one row for each."""
     groups: dict[tuple[str, str], CacheEntry] = {}
     for entry in entries:
-        before = groups.get((entry.kind, entry.words))
-        groups[entry.kind, entry.words] = entry if before is None else entry.and_more(before)
+        group = groups.get((entry.kind, entry.words))
+        groups[entry.kind, entry.words] = entry if group is None else entry.merge(group)
     return list(groups.values())
 
 
 def _format_megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+    return f"{size / 1e6:.1f} MB"  # powers of ten, as disks are sold

@@ -1,7 +1,7 @@
-"""`musicml dashboard`: explore the runs and ask them, in a browser.
+"""`musicml dashboard`: explore runs and try their models in a browser.
 
-Start the dashboard's pages with Streamlit, at http://localhost:8501; Ctrl-C ends them. Options that are not listed here
-are Streamlit's own and go on to it.
+Start the dashboard with Streamlit at http://localhost:8501. Press Ctrl-C to stop it. Options that are not listed here
+are passed to Streamlit.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ def add_command(commands: Any) -> None:
     """Add `musicml dashboard` to the command line."""
     example = "musicml dashboard --runs runs --server.port 8502"
     parser = options.add_documented_parser(commands, start_dashboard, __doc__, example, has_json=False)
-    words = "show files of this folder, too, where a run was made from it; may be given often"
-    parser.add_argument("--folder", type=Path, action="append", default=[], metavar="DIR", help=words)
-    parser.set_defaults(takes_other_words=True)
+    text = "also show files of this folder, if a run was trained on it; can be given several times"
+    parser.add_argument("--folder", type=Path, action="append", default=[], metavar="DIR", help=text)
+    parser.set_defaults(takes_other_words=True)  # for Streamlit's own options
 
 
 def start_dashboard(args: argparse.Namespace) -> int:
-    """Run Streamlit on the dashboard until the user ends it; return its exit code.
+    """Run Streamlit on the dashboard until the user stops it. Return its exit code.
 
-    Of folders of data, the pages show files of those that the command names only, and of those trained on.
-    Where the system can, Streamlit takes this process over, so that signals reach it and nothing waits for it.
+    The pages show data files only from folders that the user named, here or in an earlier training.
+    Except on Windows, Streamlit replaces this process, so it receives all signals directly.
     """
-    from musicml.experiment import MORE_FOLDERS
+    from musicml.experiment import FOLDERS_VARIABLE
 
     pages = importlib.util.find_spec("dashboard")
     if importlib.util.find_spec("streamlit") is None or pages is None or pages.origin is None:
         raise InputError(
-            'the dashboard needs Streamlit, and it is not installed: `pip install "musicml[dashboard]"` brings it.'
+            'The dashboard needs Streamlit, which is not installed. Install it with `pip install "musicml[dashboard]"`.'
         )
     app = Path(pages.origin).with_name("app.py")
-    # -P: a folder named dashboard or streamlit where the user stands is not taken for the installed one
-    words = [sys.executable, "-P", "-m", "streamlit", "run", str(app), *args.other_words]
+    # -P keeps Python from importing a folder named dashboard or streamlit in the current folder
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(app), *args.other_words]
     for folder in args.folder:
         if not folder.is_dir():
-            raise InputError("--folder must name a folder, and {folder} is none: check the path.", folder=folder)
+            raise InputError("Expected --folder to name a folder, got {folder}. Check the path.", folder=folder)
     environment = {**os.environ, "MUSICML_DATA": str(args.data_root), "MUSICML_RUNS": str(args.runs)}
-    if args.folder:  # each in JSON, since a name may hold any sign
-        environment[MORE_FOLDERS] = "\n".join(json.dumps(str(folder.absolute())) for folder in args.folder)
-    if sys.platform != "win32":
-        os.execve(words[0], words, environment)
+    if args.folder:  # JSON escapes line breaks, which a folder's name may contain
+        environment[FOLDERS_VARIABLE] = "\n".join(json.dumps(str(folder.absolute())) for folder in args.folder)
+    if sys.platform != "win32":  # Windows cannot replace a process
+        os.execve(command[0], command, environment)
     try:
-        return subprocess.call(words, env=environment)
-    except KeyboardInterrupt:  # it has reached Streamlit too
+        return subprocess.call(command, env=environment)
+    except KeyboardInterrupt:  # Streamlit received Ctrl-C too
         return 130

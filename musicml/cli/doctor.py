@@ -1,6 +1,6 @@
-"""`musicml doctor`: check this machine.
+"""`musicml doctor`: check that this machine is set up.
 
-Look at Python, the backend, the disk, the data sets and the runs, and say what to do about what is missing.
+Check Python, the Keras backend, the disk, the datasets and the runs. Say how to fix each problem.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def add_command(commands: Any) -> None:
 
 
 def check_machine(args: argparse.Namespace) -> int:
-    """Print what the check of this machine found; return 1 where something will not work."""
+    """Check this machine and print the results. Return 1 if there is a problem, else 0."""
     from musicml.experiment import check_environment
 
     results = check_environment(args.data_root, args.runs)
@@ -25,4 +25,4 @@ def check_machine(args: argparse.Namespace) -> int:
         output.print_json({"findings": [vars(result) for result in results]})
     else:
         output.print_table([(result.state, result.what, result.words) for result in results])
-    return 1 if any(result.state == "problem" for result in results) else 0
+    return 1 if any(result.state == "problem" for result in results) else 0  # notes do not count

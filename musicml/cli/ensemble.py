@@ -1,8 +1,8 @@
-"""`musicml ensemble`: score several runs as one.
+"""`musicml ensemble`: combine several runs and score the ensemble.
 
-Average what several runs answer, in log-probability, and score that: on the examples that all were tested on, or with
---on on a folder that none has seen, where each fold of a cross-validation has a voice. What one of them has learnt from
-is never scored.
+Average the log-probabilities of several runs and score the result on the test examples that they share. With --on,
+score a folder of new files, where each fold of a cross-validation is a member of its own. Files that any member was
+trained on are never scored.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ def add_command(commands: Any) -> None:
     """Add `musicml ensemble` to the command line."""
     parser = options.add_documented_parser(commands, score_ensemble, __doc__, "musicml ensemble RUN RUN RUN")
     options.add_members_argument(parser)
-    words = "a folder of class folders, in place of the test examples"
-    parser.add_argument("--on", type=Path, metavar="DIR", help=words)
+    text = "score this folder, with one folder per class, instead of the test examples"
+    parser.add_argument("--on", type=Path, metavar="DIR", help=text)
 
 
 def score_ensemble(args: argparse.Namespace) -> int:
-    """Score several runs as one and print the figures, and those of each of them."""
+    """Score the ensemble of several runs. Print its results and those of each member."""
     from musicml.evaluation import combine_runs
     from musicml.experiment import open_run
 
@@ -34,8 +34,8 @@ def score_ensemble(args: argparse.Namespace) -> int:
         output.print_json({**report, "file": str(path)})
         return 0
     metric = report["main_metric"].replace("_", " ")
-    lines = [(one["run"], output.format_figure(one["figure"])) for one in report["members"]]
+    lines = [(member["run"], output.format_metric_value(member["figure"])) for member in report["members"]]
     output.print_table([("member", metric), *lines])
     output.print_report(f"ensemble of {len(lines)}", report)
-    print(f"kept in {path}")
+    print(f"saved in {path}")
     return 0

@@ -1,7 +1,7 @@
-"""`musicml evaluate`: score a run.
+"""`musicml evaluate`: score a run on its test split or on another folder.
 
-Print a run's figures on its test side, or on another labelled folder with --on; class folders there that the run was
-not trained on are named and left out, and so are files that it was trained on, wherever they lay then.
+Print the metrics of a run on its test split, or with --on on another folder of labeled files. Classes that the run
+does not know are reported and skipped. So are files that it was trained on, even if they were moved since.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ def add_command(commands: Any) -> None:
     example = "musicml evaluate RUN --on my_recordings"
     parser = options.add_documented_parser(commands, evaluate, __doc__, example)
     options.add_run_argument(parser)
-    parser.add_argument("--on", type=Path, metavar="FOLDER", help="a folder of class folders")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the run's own folder is now, if it was moved")
-    parser.set_defaults(data_root=None)  # where the run found its data, unless --data-root names another
+    parser.add_argument("--on", type=Path, metavar="FOLDER", help="score this folder, which has one folder per class")
+    options.add_moved_folder_option(parser)
+    parser.set_defaults(data_root=None)  # None: the data root that the run was trained from
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """Score a run on its test side, or on another folder, and print its figures."""
+    """Score a run on its test split, or on another folder, and print its metrics."""
     from musicml.evaluation import evaluate_run
     from musicml.experiment import open_run, remember_folders
 
     if args.on and args.folder:
         raise InputError(
-            "--on names other files to score, and --folder says where the run's own files are now: give one of them."
+            "--on and --folder cannot be combined. Use --on to score other files, or --folder if the run's own files "
+            "were moved."
         )
     run = open_run(args.run, args.runs)
     remember_folders(args.folder, args.data_root)

@@ -1,7 +1,7 @@
-"""`musicml export`: write a run's model for use elsewhere.
+"""`musicml export`: export a run's model for use without musicml.
 
-Write a run's model into a new folder, with what has to stand before it in words (README.md) and a check that it answers
-as the run does (check.py), which is run at once. A forest is exported as onnx only.
+Write the model of a run into a new folder. README.md there describes the input that the model expects, and check.py
+compares its outputs with those of the run. The check runs at once. Forests can be exported to onnx only.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ def add_command(commands: Any) -> None:
     """Add `musicml export` to the command line."""
     parser = options.add_documented_parser(commands, export, __doc__, "musicml export RUN --format litert")
     options.add_run_argument(parser)
-    words = "for ONNX Runtime, for phones (LiteRT, once TensorFlow Lite), or for TensorFlow (default: onnx)"
-    parser.add_argument("--format", choices=("onnx", "litert", "saved_model"), default="onnx", help=words)
-    parser.add_argument("--to", type=Path, metavar="DIR", help="a new folder (default: exports/RUN-FORMAT)")
+    text = "for ONNX Runtime, for phones (LiteRT, formerly TensorFlow Lite), or for TensorFlow (default: onnx)"
+    parser.add_argument("--format", choices=("onnx", "litert", "saved_model"), default="onnx", help=text)
+    parser.add_argument("--to", type=Path, metavar="DIR", help="new folder to write to (default: exports/RUN-FORMAT)")
 
 
 def export(args: argparse.Namespace) -> int:
-    """Write a run's model into a new folder and print what its check found."""
+    """Export a run's model into a new folder and print the result of its check."""
     from musicml.experiment import open_run
     from musicml.inference import export_run
 
@@ -34,5 +34,5 @@ def export(args: argparse.Namespace) -> int:
         content = {"run": str(run.path), "format": args.format, "folder": str(folder), "check": check.splitlines()}
         output.print_json(content)
     else:
-        print(f"{folder}: {check.replace(chr(10), '; ')}")
+        print(f"{folder}: {check.replace(chr(10), '; ')}")  # the check prints several lines
     return 0

@@ -1,8 +1,8 @@
-"""`musicml leak`: measure what a leaky split flatters.
+"""`musicml leak`: measure how much a leaky split inflates accuracy.
 
-Train one recipe on random pieces of tracks, on whole tracks and on whole artists, each as a cross-validation, and print
-the three accuracies side by side: what lies between them is what a figure gains where a track, or its artist, stands on
-both sides.
+Train one experiment three times, each with cross-validation: split by random pieces of tracks, by whole tracks, and
+by whole artists. The differences between the three accuracies show how much is gained when a track, or its artist, is
+in both the training and the test set.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from musicml.cli import options, output
 if TYPE_CHECKING:
     from musicml.evaluation import LeakageEstimate, LeakageResult
 
-WAYS = {
-    "pieces": "random pieces, a track on both sides",
-    "tracks": "whole tracks, an artist on both sides",
-    "artists": "whole artists, nobody on both sides",
+WAYS = {  # what train and test set share, from the leakiest split to the strictest
+    "pieces": "random pieces (shared tracks)",
+    "tracks": "whole tracks (shared artists)",
+    "artists": "whole artists (nothing shared)",
 }
-SAMPLE_NOTE = "This is generated sample data: it shows how a leak looks, and says nothing about real music."
+SAMPLE_NOTE = "This is synthetic sample data. It shows how leakage looks, not how large it is on real music."
 
 
 def add_command(commands: Any) -> None:
@@ -29,49 +29,52 @@ def add_command(commands: Any) -> None:
     example = "musicml leak genre_gru --set clips.seconds=1"
     parser = options.add_documented_parser(commands, measure_leak, __doc__, example)
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or its name in experiments/")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="on this folder of class folders, with a groups.csv")
+    text = "use this folder, which has one folder per class and a groups.csv"
+    parser.add_argument("--folder", type=Path, metavar="DIR", help=text)
     options.add_data_option(parser)
-    parser.add_argument("--seeds", type=int, choices=range(1, 21), default=3, metavar="N", help="how many (default: 3)")
-    parser.add_argument("--folds", type=int, choices=range(2, 21), default=3, metavar="K", help="how many (default: 3)")
+    text = "number of {} (default: 3)"
+    seeds, folds = range(1, 21), range(2, 21)
+    parser.add_argument("--seeds", type=int, choices=seeds, default=3, metavar="N", help=text.format("seeds"))
+    parser.add_argument("--folds", type=int, choices=folds, default=3, metavar="K", help=text.format("folds"))
     options.add_set_option(parser, "clips.seconds=1")
 
 
 def measure_leak(args: argparse.Namespace) -> int:
-    """Measure what a leaky split flatters, keep the result, since it took minutes, and print it."""
+    """Measure how much leaky splits inflate accuracy. Save and print the result."""
     from musicml.evaluation import measure_leakage
     from musicml.experiment import find_experiment, parse_changes, read_experiment
 
     experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     seeds = range(args.seeds)
     result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds)
-    path = output.save_json(args.runs / "leaks", result.as_table(), result.experiment)
+    path = output.save_json(args.runs / "leaks", result.to_dict(), result.experiment)  # since it took minutes
     if args.json:
-        output.print_json({**result.as_table(), "file": str(path)})
+        output.print_json({**result.to_dict(), "file": str(path)})
     else:
         print_result(result, path)
     return 0
 
 
 def print_result(result: LeakageResult, path: Path) -> None:
-    """Print the three figures side by side, and what lies between them."""
+    """Print the accuracy of each split, and the differences between them."""
     data = f"{result.dataset}{', sample data' if result.sample else ''}"
     print(
         f"{result.experiment} on {data}: {result.n_pieces} pieces of {result.piece_seconds:g} s of "
         f"{result.n_tracks} tracks by {result.n_artists} artists, {result.folds} folds, {len(result.seeds)} seeds"
     )
-    figures = [(WAYS[one.name], f"{one.value:.3f}", output.format_interval(one.interval)) for one in result.figures]
-    output.print_table([("trained on", "accuracy", "95 % interval"), *figures])
-    for one in result.differences:
-        looser, stricter = one.name.split(" - ")
-        interval = output.format_interval(one.interval)
-        print(f"{looser} over {stricter}: {one.value:+.3f} ({interval}), {_judge_difference(one)}")
-    print(f"kept in {path}")
+    rows = [(WAYS[row.name], f"{row.value:.3f}", output.format_interval(row.interval)) for row in result.figures]
+    output.print_table([("split by", "accuracy", "95% interval"), *rows])
+    for gap in result.differences:
+        looser, stricter = gap.name.split(" - ")  # such as `pieces - tracks`
+        interval = output.format_interval(gap.interval)
+        print(f"{looser} over {stricter}: {gap.value:+.3f} ({interval}), {_describe_significance(gap)}")
+    print(f"saved in {path}")
     if result.sample:
         print(SAMPLE_NOTE)
 
 
-def _judge_difference(one: LeakageEstimate) -> str:
-    """Return what a difference's interval says."""
-    if one.interval is None or one.interval[0] <= 0 <= one.interval[1]:
+def _describe_significance(difference: LeakageEstimate) -> str:
+    """Describe whether the 95% interval of a difference excludes zero."""
+    if difference.interval is None or difference.interval[0] <= 0 <= difference.interval[1]:
         return "which could be chance"
-    return "which is more than chance" if one.value > 0 else "the other way round, and more than chance"
+    return "which is more than chance" if difference.value > 0 else "which is more than chance, but the other way round"

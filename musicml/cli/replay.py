@@ -1,8 +1,8 @@
-"""`musicml replay`: replay published results, beside honest ones.
+"""`musicml replay`: repeat published results, and compare them with honest ones.
 
-Obtain each published result again as it was published, with its fault, and then honestly with the same model, and print
-published, replayed and honest figures side by side, with what is wrong below. Runs that are there already are taken as
-they are. One replay that fails is named and the others go on; the exit code is then 1.
+Repeat each published result twice with the same model: first with the faulty protocol of the publication, then with an
+honest protocol. Print the published, repeated and honest metrics next to each other, and explain the fault. Existing
+runs are reused. If one result cannot be repeated, the others continue, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -19,67 +19,68 @@ if TYPE_CHECKING:
 
 WIDTH = 118
 SAMPLE_NOTE = (
-    "Figures marked * come from generated sample data, the published ones from real data: hold the two marked ones "
-    "beside each other, and neither beside the published one."
+    "Results marked * come from synthetic sample data, the published ones from real data. Compare the two marked "
+    "results with each other, not with the published one."
 )
 
 
 def add_command(commands: Any) -> None:
     """Add `musicml replay` to the command line."""
     parser = options.add_documented_parser(commands, replay, __doc__, "musicml replay gtzan_gru --data sample")
-    words = "names in experiments/as_published/, or files (default: all of them)"
-    parser.add_argument("names", nargs="*", metavar="NAME", help=words)
+    text = "names of published results in experiments/as_published/, or files (default: all)"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=text)
     options.add_data_option(parser)
-    options.add_seed_option(parser, "of the splits, the weights and the order")
+    options.add_seed_option(parser, "the splits, the weights and the order of examples")
 
 
 def replay(args: argparse.Namespace) -> int:
-    """Replay published results and print them next to honest ones; return 1 where one of them failed."""
+    """Repeat published results and print them next to honest ones. Return 1 if one of them failed, else 0."""
     from musicml.evaluation import replicate
 
     results = replicate(args.names, args.data_root, args.runs, args.data, args.seed or 0)
-    table = {"replays": [one.as_table() for one in results]}
+    table = {"replays": [result.to_dict() for result in results]}
     path = output.save_json(args.runs / "replays", table)
     if args.json:
         output.print_json({**table, "file": str(path)})
     else:
         print_results(results, path)
-    return 1 if any(one.error for one in results) else 0
+    return 1 if any(result.error for result in results) else 0
 
 
 def print_results(results: list[Replication], path: Path) -> None:
-    """Print the figures side by side, and below them what is wrong with each."""
+    """Print the metrics of all results in one table, then the fault of each protocol."""
     from musicml.evaluation import REPLICATION_NAMES
 
-    head = ("as published", "figure", "published", "replayed (95 % interval)", "honest (95 % interval)")
+    head = ("as published", "metric", "published", "replayed (95% interval)", "honest (95% interval)")
     lines: list[tuple[str, ...]] = [head]
-    for one in results:
-        for place, row in enumerate(one.rows):
-            name, metric = "" if place else one.name, REPLICATION_NAMES.get(row.metric, row.metric)
-            both = (_format_estimate(found, one.sample) for found in (row.replayed, row.honest))
-            lines.append((name, metric, _format_published(row), *both))
-        lines += [(one.name, "-", "-", "failed", one.error)] if one.error else []
+    for result in results:
+        for place, row in enumerate(result.rows):
+            # the name stands in the first of its rows only
+            name, metric = "" if place else result.name, REPLICATION_NAMES.get(row.metric, row.metric)
+            estimates = (_format_estimate(estimate, result.sample) for estimate in (row.replayed, row.honest))
+            lines.append((name, metric, _format_published(row), *estimates))
+        lines += [(result.name, "-", "-", "failed", result.error)] if result.error else []
     output.print_table(lines)
-    for one in results:
-        if not one.error:
-            print(f"\n{one.name}: {one.dataset}; replayed: {one.sides[0]}, honest: {one.sides[1]}")
-            print(textwrap.fill(one.worth, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
-    print(f"\nkept in {path}")
-    if any(one.sample for one in results):
+    for result in results:
+        if not result.error:
+            print(f"\n{result.name}: {result.dataset}; replayed: {result.sides[0]}, honest: {result.sides[1]}")
+            print(textwrap.indent(textwrap.fill(result.summary, WIDTH - 2, break_on_hyphens=False), "  "))
+    print(f"\nsaved in {path}")
+    if any(result.sample for result in results):
         print(textwrap.fill(SAMPLE_NOTE, WIDTH))
 
 
 def _format_published(row: ReplicationRow) -> str:
-    """Return a published figure with its interval, where its counts are known, or its range."""
-    if isinstance(row.published, tuple):
+    """Format a published value with its interval if the counts are known. Format a published range as an interval."""
+    if isinstance(row.published, tuple):  # a range, such as .902 to .908
         return output.format_interval(row.published)
     if row.published is None:
         return "-"
-    return output.format_figure(row.published, row.published_interval)
+    return output.format_metric_value(row.published, row.published_interval)
 
 
 def _format_estimate(estimate: IntervalEstimate | None, sample: bool) -> str:
-    """Return a figure with its interval, marked where it comes from sample data."""
+    """Format a metric with its interval, marked * if it comes from sample data."""
     if estimate is None or estimate.value is None:
-        return "no such figure"
-    return output.format_figure(estimate.value, estimate.interval) + ("*" if sample else "")
+        return "not available"
+    return output.format_metric_value(estimate.value, estimate.interval) + ("*" if sample else "")

@@ -1,9 +1,9 @@
-"""`musicml report`: write up runs: HTML, Markdown, LaTeX or PDF.
+"""`musicml report`: write a report about runs as HTML, Markdown, LaTeX or PDF.
 
-Write what a student hands in about one run or several: data, split, model, settings, curves, figures with intervals,
-what is published beside them, how to repeat it, whom to cite. Each caption names the files of the run folder that it
-comes from. The figures as SVG and PDF and the tables as CSV and LaTeX go into a folder beside the report. A report that
-is there is replaced, any other file is not.
+Write a report to hand in about one or more runs. It covers data, split, model, settings, training curves, metrics with
+intervals, published results, how to reproduce the runs, and what to cite. Each caption names the files of the run
+folder that the figure comes from. Figures (SVG and PDF) and tables (CSV and LaTeX) are also saved in a folder next to
+the report. An existing report is replaced, but no other file.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ def add_command(commands: Any) -> None:
     example = "musicml report RUN RUN --to report.pdf --lang id"
     parser = options.add_documented_parser(commands, save_report, __doc__, example)
     options.add_members_argument(parser)
-    words = "its ending says how: .html, .md, .tex or .pdf"
-    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help=words)
+    text = "file to write; its extension sets the format: .html, .md, .tex or .pdf"
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help=text)
     parser.add_argument("--lang", choices=("en", "id"), default="en", help="English or Bahasa Indonesia (default: en)")
-    words = "write a model card in Hugging Face's form instead: --to card.md"
-    parser.add_argument("--card", action="store_true", help=words)
-    parser.set_defaults(data_root=None)  # where the runs found their data, unless --data-root names another
+    text = "write a Hugging Face model card instead, for example with --to card.md"
+    parser.add_argument("--card", action="store_true", help=text)
+    parser.set_defaults(data_root=None)  # None: the data roots that the runs were trained from
 
 
 def save_report(args: argparse.Namespace) -> int:
-    """Write a report of runs and print where it is."""
+    """Write a report about runs and print its path."""
     from musicml.experiment import open_run
     from musicml.reports import write_report
 
@@ -39,6 +39,6 @@ def save_report(args: argparse.Namespace) -> int:
         paths = [str(file) for file in files]
         output.print_json({"runs": [run.name for run in runs], "report": str(report), "files": paths})
     else:
-        attachments = f"; its figures and tables, {len(files)} files, in {files[0].parent}" if files else ""
+        attachments = f"; {len(files)} files with its figures and tables in {files[0].parent}" if files else ""
         print(f"{report}{attachments}")
     return 0

@@ -1,7 +1,7 @@
-"""`musicml train`: train an experiment, then evaluate it.
+"""`musicml train`: train an experiment and evaluate it.
 
-Train one experiment and score it on its test side. Everything goes into a new folder below runs. A training that was
-stopped goes on with --resume.
+Train one experiment and score it on its test split. All results are written to a new run folder in runs. An interrupted
+training can be resumed with --resume.
 """
 
 from __future__ import annotations
@@ -25,24 +25,26 @@ def add_command(commands: Any) -> None:
     example = "musicml train experiments/genre_gru.toml --set training.epochs=5"
     parser = options.add_documented_parser(commands, train_and_evaluate, __doc__, example)
     parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="a TOML file, or its name in experiments/")
-    words = "train on this folder of class folders, pictures or sound; with --resume, where it was moved to"
-    parser.add_argument("--folder", type=Path, metavar="DIR", help=words)
-    parser.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped or killed")
+    text = (
+        "train on this folder, with one folder of pictures or sounds per class; with --resume, its new place if moved"
+    )
+    parser.add_argument("--folder", type=Path, metavar="DIR", help=text)
+    parser.add_argument("--resume", metavar="RUN", help="resume a run that was interrupted")
     options.add_training_options(parser)
-    parser.set_defaults(data_root=None)  # with --resume where the run found its data, unless --data-root names another
+    parser.set_defaults(data_root=None)  # None: with --resume, the data root of the run
 
 
 def train_and_evaluate(args: argparse.Namespace) -> int:
-    """Train an experiment or go on with a run, and print its figures; where the user stops that, say how to go on."""
+    """Train an experiment, or resume a run, and print its report. After Ctrl-C, say how to resume."""
     from musicml.evaluation import evaluate_run
     from musicml.experiment import find_experiment, open_run, remember_folders
     from musicml.training import resume_run
 
-    if (args.experiment is None) == (args.resume is None):
-        raise InputError("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
+    if (args.experiment is None) == (args.resume is None):  # exactly one of them
+        raise InputError("Expected either an experiment or --resume RUN. See `musicml train --help`.")
     if args.resume and (args.changes or args.seed is not None):
-        raise InputError("--resume goes on with the settings that the run began with: leave out --set and --seed.")
-    remember_folders(args.folder, args.data_root)
+        raise InputError("--resume continues with the settings of the run. Leave out --set and --seed.")
+    remember_folders(args.folder, args.data_root)  # so that the dashboard may show their files
     if args.resume:
         run = resume_run(open_run(args.resume, args.runs), folder=args.folder, data_root=args.data_root)
     else:
@@ -52,18 +54,19 @@ def train_and_evaluate(args: argparse.Namespace) -> int:
         run = train(path, args, args.folder)
     try:
         report = evaluate_run(run)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
+    except KeyboardInterrupt:  # trained, but not evaluated: --resume continues there
+        raise KeyboardInterrupt(f"stopped; resume with `musicml train --resume {run.path}`") from None
     output.print_result(run.path, report, args.json)
     return 0
 
 
 def train(path: Path, args: argparse.Namespace, folder: Path | None = None) -> Run:
-    """Train the experiment at `path` as `options.add_training_options` lets the user choose; return the new run."""
+    """Train the experiment at `path` with the training options in `args`. Return the new run."""
     from musicml.experiment import parse_changes, read_experiment
     from musicml.training import train_experiment
 
     experiment = read_experiment(path, parse_changes(args.changes), sample=None)
-    logger.info("%s", "begins" if get_log_prefix() else f"\n{experiment.name}")
+    # in a worker of train-all, the prefix of each log line is already the experiment's name
+    logger.info("%s", "starts" if get_log_prefix() else f"\n{experiment.name}")
     origin = (args.data_root, args.runs, args.data, folder, args.seed or 0)
     return train_experiment(experiment, *origin, args.deterministic)

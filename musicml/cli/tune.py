@@ -1,7 +1,7 @@
-"""`musicml tune`: search an experiment's options on validation.
+"""`musicml tune`: search for the best options of an experiment.
 
-Try options that the experiment's [tune] table names and print the best, judged on validation alone; the test side is
-never read. A search that was stopped or killed goes on with the same command.
+Try values of the options in the experiment's [tune] table and print the best. They are chosen by validation data alone,
+and the test split is never read. The same command continues an interrupted search.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from musicml.training.tuning import SearchResult
 
 MAX_TRIALS_SHOWN = 5
-SAMPLE_NOTE = "This is generated sample data: what is best on it says nothing about real music."
+SAMPLE_NOTE = "This is synthetic sample data. The best options for it may not be the best for real music."
 
 
 def add_command(commands: Any) -> None:
     """Add `musicml tune` to the command line."""
     parser = options.add_documented_parser(commands, tune, __doc__, "musicml tune genre_cnn --trials 20")
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file with [tune], or its name in experiments/")
-    parser.add_argument(
-        "--trials", type=options.parse_positive, default=20, metavar="N", help="how many in all (default: 20)"
-    )
-    words = "train also what falls behind to its end"
-    parser.add_argument("--no-prune", action="store_false", dest="prune", help=words)
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="on this folder of class folders, pictures or sound")
+    text = "number of trials, including those of an interrupted search (default: 20)"
+    parser.add_argument("--trials", type=options.parse_positive, default=20, metavar="N", help=text)
+    text = "train every trial to its end, also those that fall behind"
+    parser.add_argument("--no-prune", action="store_false", dest="prune", help=text)
+    text = "train on this folder, with one folder of pictures or sounds per class"
+    parser.add_argument("--folder", type=Path, metavar="DIR", help=text)
     options.add_data_option(parser)
-    options.add_seed_option(parser, "of the split, the weights and the draw")
+    options.add_seed_option(parser, "the split, the weights and the choice of options")
     options.add_set_option(parser, "training.epochs=3")
 
 
 def tune(args: argparse.Namespace) -> int:
-    """Search an experiment's options and print the best trials."""
+    """Search for the best options of an experiment and print the best trials."""
     from musicml.experiment import find_experiment, parse_changes, read_experiment
     from musicml.training.tuning import search_options
 
@@ -47,20 +47,20 @@ def tune(args: argparse.Namespace) -> int:
     result = search_options(experiment, *origin, args.trials, args.prune)
     command = format_train_command(args, {**experiment.overrides, **result.best_first[0].options})
     if args.json:
-        output.print_json({**result.as_table(), "command": command, "file": str(result.folder / "best.json")})
+        output.print_json({**result.to_dict(), "command": command, "file": str(result.folder / "best.json")})
     else:
         print_result(result, command)
     return 0
 
 
 def print_result(result: SearchResult, command: str) -> None:
-    """Print the best trials as a table, what to think of them, and the command that trains the best one anew."""
+    """Print the best trials, warnings about them, and the command that trains the best options again."""
     from musicml.training.tuning import SEARCH_NOTE
 
     data = f"{result.dataset}{', sample data' if result.sample else ''}"
     pruned = sum(trial.pruned for trial in result.trials)
     failed = sum(bool(trial.why) for trial in result.trials)
-    counts = f"{pruned} pruned" + (f", {failed} that could not be trained" if failed else "")
+    counts = f"{pruned} pruned" + (f", {failed} failed" if failed else "")
     print(
         f"{result.experiment} on {data}: {len(result.trials)} trials, {counts}; best by {result.figure} on validation"
     )
@@ -68,30 +68,31 @@ def print_result(result: SearchResult, command: str) -> None:
     for trial in result.best_first[:MAX_TRIALS_SHOWN]:
         lines.append((str(trial.number), f"{trial.value:.4f}", *map(json.dumps, trial.options.values())))
     output.print_table(lines)
-    for edge in result.edges:
+    for edge in result.edges:  # best values at the edge of their range, which may lie outside of it
         print(edge)
     print(SEARCH_NOTE)
-    print(f"kept in {result.folder / 'best.json'}; train it anew with\n{command}")
+    print(f"saved in {result.folder / 'best.json'}; train with the best options by\n{command}")
     if result.sample:
         print(SAMPLE_NOTE)
 
 
 def format_train_command(args: argparse.Namespace, settings: dict[str, Any]) -> str:
-    """Return the command that trains `settings` anew, on the same data and with the same seed."""
-    given = [("--folder", args.folder), ("--data", None if args.data == "auto" else args.data), ("--seed", args.seed)]
+    """Return the `musicml train` command for `settings`, with the same data and seed as the search."""
+    pairs = [("--folder", args.folder), ("--data", None if args.data == "auto" else args.data), ("--seed", args.seed)]
     for option, root in (("--data-root", args.data_root), ("--runs", args.runs)):
-        given.append((option, None if root == options.get_default_folder(option) else root))
-    given += [("--set", f"{key}={format_value(value)}") for key, value in settings.items()]
-    words = [str(word) for option, value in given if value for word in (option, value)]
+        pairs.append((option, None if root == options.get_default_folder(option) else root))
+    pairs += [("--set", f"{key}={format_value(value)}") for key, value in settings.items()]
+    # options with their default value are left out, to keep the command short
+    words = [str(word) for option, value in pairs if value for word in (option, value)]
     return shlex.join(["musicml", "train", args.experiment, *words])
 
 
 def format_value(value: Any) -> str:
-    """Return a value as `--set` takes it; a text in quotes only where it would be read as something else."""
+    """Format a value for `--set`. Text is quoted only if TOML would read it as another type, such as "3"."""
     if not isinstance(value, str):
         return json.dumps(value)
     try:
         tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
-        return value
+        return value  # not valid TOML, so --set takes it as text
     return json.dumps(value)

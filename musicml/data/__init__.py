@@ -1,4 +1,4 @@
-"""Data sets: reading, downloading, generating, splitting and auditing them, and published results on them."""
+"""Datasets: read, download, generate, split and audit them, and look up published results on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Digests of files' contents, kept so that a file of known size and time is not read again."""
+"""Digests of file contents, cached so that an unchanged file is not read again."""
 
 from __future__ import annotations
 
@@ -13,69 +13,70 @@ import numpy as np
 from musicml.data.datasets import Dataset
 from musicml.utils import compute_digest, write_bytes
 
-CACHE_FOLDER = ".features"  # below the data root: the cache of features, with these digests in it
+CACHE_FOLDER = ".features"  # below the data root: the feature cache, and these digests
 
 
 def digest_examples(dataset: Dataset, root: Path | None = None) -> Iterator[tuple[str, str]]:
-    """Each example's id with the digest of its file; of one that can't be read, `unread:` and the reason.
+    """Yield the id of each example and the digest of its file; for an unreadable file, `unread:` and the reason.
 
     Parameters
     ----------
-    root : the store of features, where digests are kept: a file of known size and time is not read again
+    root : the feature cache, where the digests are stored; None stores none
     """
-    memo = DigestCache(root / f"digests-{dataset.name}.bin") if root else None
+    cache = DigestCache(root / f"digests-{dataset.name}.bin") if root else None
     for example in dataset.examples:
         try:
-            found = memo.digest_of(example.place) if memo else compute_digest(example.place)
-        except OSError as error:  # it is named when its features are asked for
-            found = f"unread: {error.strerror}"
-        yield example.id, found
-    if memo:
-        memo.keep()
+            digest = cache.get_digest(example.file_path) if cache else compute_digest(example.file_path)
+        except OSError as error:  # it is reported when its features are computed
+            digest = f"unread: {error.strerror}"
+        yield example.id, digest
+    if cache:
+        cache.save()
 
 
 class DigestCache:
-    """The digests of files, by what is known of a file without reading it; 24 bytes a file.
+    """A table of file digests, looked up by path, size and time; 24 bytes per file.
 
     Parameters
     ----------
-    path : a file of [shape=(n_files, 3)], uint64: a stamp, by which the rows are sorted, and a digest's halves
+    path : a file of [shape=(n_files, 3)], uint64: a stamp, by which the rows are sorted, and the two halves of a digest
     """
 
     def __init__(self, path: Path):
         self.path, self.rows = path, load_digests(path)
+        # a column of its own: a binary search needs contiguous memory
         self.stamps = np.ascontiguousarray(self.rows[:, 0])
-        self.asked, self.any_new = array("Q"), False
+        self.used, self.any_new = array("Q"), False
 
-    def digest_of(self, path: str) -> str:
-        """The digest of a file's content, 32 hex digits; it is read unless it stands here."""
-        stamp = compute_file_stamp(path)
-        place = int(np.searchsorted(self.stamps, stamp))
-        if place < len(self.rows) and self.stamps[place] == stamp:
-            halves = self.rows[place, 1:]
+    def get_digest(self, path: str) -> str:
+        """Return the digest of a file, 32 hex digits; read the file only if it is new or changed."""
+        stamp = _compute_file_stamp(path)
+        row = int(np.searchsorted(self.stamps, stamp))
+        if row < len(self.rows) and self.stamps[row] == stamp:
+            halves = self.rows[row, 1:]
         else:
             halves, self.any_new = np.frombuffer(bytes.fromhex(compute_digest(path)), np.uint64), True
-        self.asked.extend([int(stamp), *halves.tolist()])
+        self.used.extend([int(stamp), *halves.tolist()])
         return halves.tobytes().hex()
 
-    def keep(self) -> None:
-        """Write down what was asked for, if any of it is new; what was not asked for any more goes then."""
+    def save(self) -> None:
+        """Write the digests that were used, if any is new; unused ones are dropped."""
         if self.any_new:
-            rows = np.array(self.asked, np.uint64).reshape(-1, 3)
+            rows = np.array(self.used, np.uint64).reshape(-1, 3)
             write_bytes(self.path, rows[np.argsort(rows[:, 0])].tobytes())
 
 
-def compute_file_stamp(path: str) -> np.uint64:
-    """A number for a file's path, size and time."""
+def _compute_file_stamp(path: str) -> np.uint64:
+    """Compute a 64-bit number from the path, size and modification time of a file."""
     stat = os.stat(path)
     words = f"{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}"
     return np.frombuffer(hashlib.blake2b(os.fsencode(words), digest_size=8).digest(), np.uint64)[0]
 
 
 def load_digests(path: Path) -> np.ndarray:
-    """The rows of an earlier time; none where the store was cleared, even just now.
+    """Load the stored rows; none if the cache was cleared, even a moment ago.
 
-    Of one that was cut off, what is whole of it.
+    If the file was cut off, only its complete rows are returned.
     """
     try:
         content = path.read_bytes()

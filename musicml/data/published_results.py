@@ -1,34 +1,32 @@
-"""Published results to hold ours against, each with its source, its protocol and what it is worth.
+"""Published results to compare with, each with its source, its protocol and its caveats.
 
-A figure without its protocol can't be compared: so each says how it was obtained. Shares are in 0..1, as in a report.
-What is rounded in its source is rounded here; what was worked out from it is named in `inferred`.
+A number without its protocol can't be compared, so each entry states how it was obtained. Shares are in 0..1, as in a
+report. Numbers rounded in the source stay rounded; numbers computed from the published ones are listed in `inferred`.
 """
 
 from __future__ import annotations
 
-from musicml.data.reference import AS_PUBLISHED, HONEST, Reference, in_percent, macro
+from musicml.data.reference import AS_PUBLISHED, HONEST, Reference, compute_macro_means, convert_percent
 from musicml.utils import InputError, Message, compute_wilson_interval, suggest_names
 
 
 def list_references(dataset: str, protocol: str | None = None) -> list[Reference]:
-    """The references of a data set, in the order of this file; of one protocol only where it is named."""
-    return [one for one in ALL if one.dataset == dataset and protocol in (None, one.protocol)]
+    """List the published results on a dataset, in the order of this file, optionally of one protocol."""
+    return [result for result in ALL if result.dataset == dataset and protocol in (None, result.protocol)]
 
 
 def get_reference(name: str) -> Reference:
-    """The reference with this name; InputError with the nearest one where there is none."""
-    known = {one.name: one for one in ALL}
+    """Return the published result of this name; raise InputError with the nearest name if there is none."""
+    known = {result.name: result for result in ALL}
     if name not in known:
         raise InputError(
-            "reference = {name!r} must be a published result that musicml knows: {hint}",
-            name=name,
-            hint=suggest_names(name, known),
+            "reference = {name!r} is not a known published result: {hint}", name=name, hint=suggest_names(name, known)
         )
     return known[name]
 
 
-# how many were in the class, and how often it was answered: the only counts of 100 tracks that give every figure
-GENRES = in_percent(
+# support and predictions are the only counts of 100 tracks that give every rounded number of the table
+GENRES = convert_percent(
     "precision recall f1 auc support said",
     {
         "blues": (69, 90, 78, 96, 10, 13),
@@ -40,18 +38,18 @@ GENRES = in_percent(
         "metal": (82, 90, 86, 99, 10, 11),
         "pop": (45, 62, 53, 92, 8, 11),
         "rock": (56, 75, 64, 93, 12, 16),
-        "reggae": (17, 17, 17, 86, 6, 6),
+        "reggae": (17, 17, 17, 86, 6, 6),  # 1 of 6 correct
     },
 )
-# the test side of OpenMIC-2018's own notebook; support and observed are clips of the 5,085
-FOREST = in_percent(
+# the test split in OpenMIC-2018's own notebook; support and observed count clips among the 5,085
+FOREST = convert_percent(
     "precision recall f1 f1_absent support observed",
     {
         "accordion": (77, 32, 45, 90, 115, 538),
         "banjo": (68, 52, 59, 86, 140, 478),
         "bass": (83, 49, 61, 89, 134, 463),
         "cello": (79, 76, 78, 81, 226, 485),
-        "clarinet": (71, 9, 16, 88, 137, 640),
+        "clarinet": (71, 9, 16, 88, 137, 640),  # the lowest recall
         "cymbals": (93, 98, 96, 90, 297, 436),
         "drums": (90, 97, 93, 86, 278, 424),
         "flute": (64, 36, 46, 83, 175, 562),
@@ -70,51 +68,49 @@ FOREST = in_percent(
     },
 )
 
-PICTURES = 'M. Rio Gunawan, "30 Musical Instrument", course project'
-KELOMPOK = '"DL-Kelompok-5", course project'
-RECOGNITION = '"Music Instrument Recognition with CNN", course project on OpenMIC-2018'
-FILTERED = Message(
+PICTURES_PROJECT = 'M. Rio Gunawan, "30 Musical Instrument", course project'
+GENRE_PROJECT = '"DL-Kelompok-5", course project'
+OPENMIC_PROJECT = '"Music Instrument Recognition with CNN", course project on OpenMIC-2018'
+FILTERED_SPLIT = Message(
     "Fault-filtered lists of Kereliuk, Sturm and Larsen (2015): 443 training, 197 validation and 290 test tracks "
-    "without repeated, distorted or mislabelled ones, and no named artist on two sides."
+    "without repeated, distorted or mislabeled ones, and no known artist in two splits."
 )
-SPLIT01 = Message("Official split01 of OpenMIC-2018, artists kept apart, judged cells only.")
-UNTRACED = Message("Model: {paper}; where the figure on OpenMIC-2018 was first published could not be traced")
+OPENMIC_SPLIT = Message("Official split01 of OpenMIC-2018, with separate artists, known labels only.")
+UNTRACED = Message("Model: {paper}; the first publication of the result on OpenMIC-2018 could not be found")
 
-# With five pictures of each class, macro and weighted means are the same, and so are accuracy and mean recall.
+# Each class has five test pictures, so macro and weighted means are equal, and so are accuracy and mean recall.
 ALL = (
     Reference(
         name="pictures_resnet50",
         dataset="instrument_images",
         system=Message("ResNet50, frozen, with a new head"),
-        source=PICTURES,
+        source=PICTURES_PROJECT,
         protocol=AS_PUBLISHED,
-        how=Message(
-            "The archive's own sides: 4,793 training, 150 validation and 150 test pictures, five of each class. That "
-            "149 of the 150 were right is inferred from the rounded 99 %, which 148 would give as well."
+        method=Message(
+            "The archive's own split: 4,793 training, 150 validation and 150 test pictures, five of each class. "
+            "The count of 149 correct is inferred from the rounded 99%, which 148 would give as well."
         ),
-        worth=Message(
-            "The interval reaches from 96.3 to 99.9 %: on so few pictures no model can be shown to be better."
+        caveats=Message(
+            "The confidence interval is 96.3 to 99.9%: on so few pictures no model can be shown to be better."
         ),
         figures={"accuracy": 0.99, "macro_precision": 0.99, "macro_recall": 0.99, "macro_f1": 0.99},
         n_test=150,
-        interval=compute_wilson_interval(149, 150),
+        interval=compute_wilson_interval(149, 150),  # 99% of 150
     ),
     Reference(
         name="pictures_vgg16",
         dataset="instrument_images",
         system=Message("VGG16, frozen, with a new head"),
-        source=PICTURES,
+        source=PICTURES_PROJECT,
         protocol=AS_PUBLISHED,
-        how=Message(
-            "The same sides as its rival ResNet50. That 144 of the 150 were right is inferred from the rounded 96 %."
-        ),
-        worth=Message(
-            "Five pictures behind ResNet50, which may be chance: even if every difference went one way, an exact "
-            "McNemar test would give p = 0.06."
+        method=Message("The same split as for ResNet50. The count of 144 correct is inferred from the rounded 96%."),
+        caveats=Message(
+            "Five pictures fewer than ResNet50, which may be chance: even if all five differences favored one "
+            "model, an exact McNemar test would give p = 0.06."
         ),
         figures={"accuracy": 0.96, "macro_precision": 0.97, "macro_recall": 0.96, "macro_f1": 0.96},
         n_test=150,
-        interval=compute_wilson_interval(144, 150),
+        interval=compute_wilson_interval(144, 150),  # 96% of 150
     ),
     Reference(
         name="pictures_others",
@@ -123,9 +119,9 @@ ALL = (
         source="Notebooks and repositories that use the Kaggle data set "
         "gpiosenka/musical-instruments-image-classification",
         protocol=AS_PUBLISHED,
-        how=Message("Scored on the same 150 test pictures; how each model was chosen is mostly not said."),
-        worth=Message(
-            "Ordinary pretrained networks come this far. The 150 pictures are too few and too easy to rank them."
+        method=Message("Evaluated on the same 150 test pictures; how each model was selected is mostly unknown."),
+        caveats=Message(
+            "Standard pretrained networks reach this level. The 150 pictures are too few and too easy to rank them."
         ),
         url="https://www.kaggle.com/datasets/gpiosenka/musical-instruments-image-classification",
         figures={"accuracy": (0.91, 0.98)},
@@ -137,36 +133,36 @@ ALL = (
         system=Message("CNN on spectrograms"),
         source='"Klasifikasi Genre Musik Menggunakan CNN", Kaggle notebook by jihaadariefpangestu',
         protocol=AS_PUBLISHED,
-        how=Message(
-            "How the tracks were divided is not said. That there were 100 test tracks and 65 of them right is "
-            "inferred: such counts, and no others, give every rounded figure of the table. The means are computed from "
-            "that table."
+        method=Message(
+            "The split is not described. The counts of 100 test tracks and 65 correct are inferred: only these "
+            "counts give every rounded number of the table. The means are computed from that table."
         ),
-        worth=Message(
-            "A hundred tracks leave an interval from 55 to 74 %, and nothing says that artists were kept apart. With "
-            "six reggae tracks, one more right answer would move that row by 17 points."
+        caveats=Message(
+            "With a hundred tracks the confidence interval is 55 to 74%, and nothing indicates that artists were "
+            "kept apart. There are only six reggae tracks, so one more correct prediction would change that row by "
+            "17 points."
         ),
         url="https://www.kaggle.com/code/jihaadariefpangestu/music-genre-classification/notebook",
-        figures={"accuracy": 0.65, **macro(GENRES)},
-        inferred=("accuracy", *macro(GENRES)),
+        figures={"accuracy": 0.65, **compute_macro_means(GENRES)},
+        inferred=("accuracy", *compute_macro_means(GENRES)),
         per_class=GENRES,
         n_test=100,
-        interval=compute_wilson_interval(65, 100),
+        interval=compute_wilson_interval(65, 100),  # see `method`
     ),
     Reference(
         name="gtzan_gru",
         dataset="gtzan",
         system=Message("GRU on MFCC"),
-        source=KELOMPOK,
+        source=GENRE_PROJECT,
         protocol=AS_PUBLISHED,
-        how=Message(
-            "Pieces of 3 seconds, divided at random, so that pieces of one track are on both sides; 30 epochs. The "
-            '"800 data training" are steps of 8 pieces, and a hidden folder counted as an eleventh class. The figures '
-            "are from validation; there was no test."
+        method=Message(
+            "Random split of 3-second segments, so segments of one track are in train and validation; 30 epochs. "
+            'The "800 data training" are steps of 8 segments, and a hidden folder counted as an eleventh class. '
+            "The metrics are from validation; there was no test set."
         ),
-        worth=Message(
-            "It tells how well a track is recognised from another piece of it, not how well a genre is: with "
-            "whole tracks kept apart, expect clearly less."
+        caveats=Message(
+            "It shows how well a track is recognized from another segment of it, not how well a genre is. With "
+            "whole tracks kept apart, expect a clearly lower accuracy."
         ),
         figures={"accuracy": 0.7881, "loss": 0.8051, "train_accuracy": 0.9551, "train_loss": 0.1300},
         side="val",
@@ -174,12 +170,13 @@ ALL = (
     Reference(
         name="gtzan_lstm",
         dataset="gtzan",
-        system=Message("LSTM on MFCC, the rival of the GRU"),
-        source=KELOMPOK,
+        system=Message("LSTM on MFCC, compared with the GRU"),
+        source=GENRE_PROJECT,
         protocol=AS_PUBLISHED,
-        how=Message("As the GRU, as far as is told."),
-        worth=Message(
-            "No figure was published, only that the GRU won by little. One training of each can't settle that."
+        method=Message("As for the GRU, as far as described."),
+        caveats=Message(
+            "No number was published, only that the GRU was slightly better. One training run of each cannot "
+            "settle that."
         ),
         side="val",
     ),
@@ -189,14 +186,14 @@ ALL = (
         system=Message("SVM on MFCC statistics"),
         source='Pons and Serra, "Randomly Weighted CNNs for (Music) Audio Classification", ICASSP 2019',
         protocol=HONEST,
-        how=FILTERED,
-        worth=Message(
-            "What timbre alone gives where artists are kept apart. A network that stays below it has learnt little."
+        method=FILTERED_SPLIT,
+        caveats=Message(
+            "The accuracy that timbre alone gives with separate artists. A network below it has learned little."
         ),
         url="https://arxiv.org/abs/1805.00237",
         figures={"accuracy": 0.534},
         n_test=290,
-        interval=compute_wilson_interval(155, 290),
+        interval=compute_wilson_interval(155, 290),  # 53.4% of 290
     ),
     Reference(
         name="gtzan_vggish_svm",
@@ -204,12 +201,12 @@ ALL = (
         system=Message("SVM on VGGish features"),
         source="As listed in J. Pons, sklearn-audio-transfer-learning, GitHub",
         protocol=HONEST,
-        how=FILTERED,
-        worth=Message("Features that were learnt on a far larger collection are worth more than 20 points over MFCC."),
+        method=FILTERED_SPLIT,
+        caveats=Message("Features trained on a far larger collection gain more than 20 points over MFCC."),
         url="https://github.com/jordipons/sklearn-audio-transfer-learning",
         figures={"accuracy": 0.776},
         n_test=290,
-        interval=compute_wilson_interval(225, 290),
+        interval=compute_wilson_interval(225, 290),  # 77.6% of 290
     ),
     Reference(
         name="gtzan_musicnn_svm",
@@ -220,12 +217,12 @@ ALL = (
             "late-breaking session, 2019"
         ),
         protocol=HONEST,
-        how=FILTERED,
-        worth=Message("One track less than with VGGish: the two can't be told apart on 290 tracks."),
+        method=FILTERED_SPLIT,
+        caveats=Message("One track fewer than with VGGish: 290 tracks cannot distinguish the two."),
         url="https://arxiv.org/abs/1909.06654",
         figures={"accuracy": 0.772},
         n_test=290,
-        interval=compute_wilson_interval(224, 290),
+        interval=compute_wilson_interval(224, 290),  # 77.2% of 290
     ),
     Reference(
         name="gtzan_samplecnn",
@@ -236,15 +233,15 @@ ALL = (
             'Filters for Music Classification", Applied Sciences 8(1), 2018'
         ),
         protocol=HONEST,
-        how=FILTERED,
-        worth=Message(
-            "The best figure that is listed beside those of VGGish and musicnn. It rests on a far larger set of "
+        method=FILTERED_SPLIT,
+        caveats=Message(
+            "The best result listed together with those of VGGish and musicnn. It relies on a far larger set of "
             "tagged music."
         ),
         url="https://doi.org/10.3390/app8010150",
         figures={"accuracy": 0.821},
         n_test=290,
-        interval=compute_wilson_interval(238, 290),
+        interval=compute_wilson_interval(238, 290),  # 82.1% of 290
     ),
     Reference(
         name="gtzan_probes",
@@ -255,12 +252,13 @@ ALL = (
             'Benchmark for Universal Evaluation", NeurIPS 2023, Datasets and Benchmarks'
         ),
         protocol=HONEST,
-        how=Message(
-            "The models stay frozen and only a small head is trained, on a split that keeps artists apart. The range "
+        method=Message(
+            "The models stay frozen and only a small head is trained, on a split with separate artists. The range "
             "is over models."
         ),
-        worth=Message(
-            "What today's largest music models reach on honest sides. A network trained on GTZAN alone will stay below."
+        caveats=Message(
+            "The accuracy of today's largest music models on an honest split. Expect less from a network "
+            "trained on GTZAN alone."
         ),
         url="https://arxiv.org/abs/2306.10548",
         figures={"accuracy": (0.786, 0.856)},
@@ -274,12 +272,12 @@ ALL = (
             "2013"
         ),
         protocol=HONEST,
-        how=Message(
-            "An estimate over all 1,000 tracks from the labels that are wrong or contested; nothing was trained."
+        method=Message(
+            "An estimate for all 1,000 tracks, from the labels that are wrong or disputed; nothing was trained."
         ),
-        worth=Message(
-            "About as much as the labels allow. Published figures near it or above mostly come from sides that share "
-            "artists, or even tracks."
+        caveats=Message(
+            "About the maximum that the labels allow. Published results near it or above mostly come from splits "
+            "that share artists, or even tracks."
         ),
         url="https://arxiv.org/abs/1306.1461",
         figures={"accuracy": 0.945},
@@ -290,14 +288,14 @@ ALL = (
         system=Message("ResNet50, pretrained, on spectrograms"),
         source='H2O.ai, "Musical Instruments Audio Classification", HT-Catalog',
         protocol=AS_PUBLISHED,
-        how=Message(
-            "A validation part of the 2,629 training rows; batches of 8, 5 epochs, AdamW at a learning rate of 0.001 "
-            "with a cosine schedule, weight decay 0, no gradient clipping, the last epoch kept. That the ROC-AUC is a "
-            "mean over classes is assumed. No test figure was published."
+        method=Message(
+            "A validation part of the 2,629 training rows; batches of 8, 5 epochs, AdamW with a learning rate of "
+            "0.001 and a cosine schedule, weight decay 0, no gradient clipping, weights of the last epoch. It is "
+            "assumed that the ROC-AUC is a mean over classes. No test result was published."
         ),
-        worth=Message(
-            "All 700 violin rows of the published table name the drum files, so that nothing can score much above "
-            "0.909 with those labels: the figure has reached that ceiling, and it says nothing about violins."
+        caveats=Message(
+            "All 700 violin rows of the published table name the drum files, so with those labels no model can "
+            "score much above 0.909. The result reaches that limit, and shows nothing about violins."
         ),
         url="https://github.com/h2oai/HT-Catalog",
         figures={"macro_auc": (0.902, 0.908)},
@@ -307,34 +305,34 @@ ALL = (
         name="openmic_cnn",
         dataset="openmic",
         system=Message("CNN on VGGish features, 20 instruments at once"),
-        source=RECOGNITION,
+        source=OPENMIC_PROJECT,
         protocol=AS_PUBLISHED,
-        how=Message(
-            "Only clips with a judged voice label; that 374 of them were the test is inferred, since 270 of 374 are "
-            "72.19 %. Cells that nobody judged are stored as 0.5 and were read as present. The accuracy compares the "
-            "highest scores alone."
+        method=Message(
+            "Only clips with a known label for voice. The 374 test clips are inferred, since 270 of 374 are 72.19%. "
+            "Unknown labels are stored as 0.5 and were read as present. The accuracy compares only the highest "
+            "scores."
         ),
-        worth=Message(
-            "Read like that, 94 % of all test cells count as present, so answering present everywhere would look as "
-            "good. Of the judged cells 43 % are."
+        caveats=Message(
+            'With this reading, 94% of all test labels are present, so always predicting "present" would look as '
+            "good. Of the known labels 43% are present."
         ),
         figures={"accuracy": 0.7219, "weighted_precision": 0.93, "weighted_recall": 1.0},
-        per_class=in_percent("precision", {"saxophone": (93,), "trumpet": (92,), "ukulele": (96,)}),
+        per_class=convert_percent("precision", {"saxophone": (93,), "trumpet": (92,), "ukulele": (96,)}),
         n_test=374,
-        interval=compute_wilson_interval(270, 374),
+        interval=compute_wilson_interval(270, 374),  # 72.19% of 374
     ),
     Reference(
         name="openmic_cnn_forest",
         dataset="openmic",
         system=Message("Random forests that this CNN was compared with"),
-        source=RECOGNITION,
+        source=OPENMIC_PROJECT,
         protocol=AS_PUBLISHED,
-        how=Message("The precision of three instruments; how it was computed is not said."),
-        worth=Message(
-            "The three equal the weighted means over presence and absence that the data set's own notebook prints "
-            "for judged cells. The CNN was scored on other cells, so the two do not compare."
+        method=Message("The precision of three instruments; how it was computed is not described."),
+        caveats=Message(
+            "The three numbers equal the weighted means over presence and absence in the dataset's own notebook, "
+            "for known labels. The CNN was evaluated on other labels, so the two cannot be compared."
         ),
-        per_class=in_percent("precision", {"saxophone": (83,), "trumpet": (78,), "ukulele": (77,)}),
+        per_class=convert_percent("precision", {"saxophone": (83,), "trumpet": (78,), "ukulele": (77,)}),
     ),
     Reference(
         name="openmic_vggish_forest",
@@ -345,17 +343,17 @@ ALL = (
             "2018: the notebook modeling-baseline.ipynb of its repository"
         ),
         protocol=HONEST,
-        how=Message(
-            "{split} One forest of 100 trees for each instrument. The means are computed from the notebook's table, "
-            "which is rounded to two digits.",
-            split=SPLIT01,
+        method=Message(
+            "{split} One forest of 100 trees for each instrument. The means are computed from the notebook's "
+            "table, which is rounded to two digits.",
+            split=OPENMIC_SPLIT,
         ),
-        worth=Message(
-            "A baseline that anyone can repeat. It averages over time, and of 100 clips with a clarinet it finds 9."
+        caveats=Message(
+            "A baseline that is easy to repeat. It averages over time, and finds 9 of 100 clips with a clarinet."
         ),
         url="https://github.com/cosmir/openmic-2018/blob/master/examples/modeling-baseline.ipynb",
-        figures=macro(FOREST),
-        inferred=tuple(macro(FOREST)),
+        figures=compute_macro_means(FOREST),
+        inferred=tuple(compute_macro_means(FOREST)),
         per_class=FOREST,
         n_test=5085,
     ),
@@ -365,9 +363,9 @@ ALL = (
         system=Message("Attention over time on VGGish features"),
         source='Gururani, Sharma and Lerch, "An Attention Mechanism for Musical Instrument Recognition", ISMIR 2019',
         protocol=HONEST,
-        how=SPLIT01,
-        worth=Message(
-            "From the same features as the forests: choosing the moments that count is worth about three points."
+        method=OPENMIC_SPLIT,
+        caveats=Message(
+            "With the same features as the forests: attention to the relevant moments gains about three points."
         ),
         url="https://arxiv.org/abs/1907.04294",
         figures={"mean_f1_both_sides": 0.81},
@@ -382,8 +380,8 @@ ALL = (
             "Interspeech 2022"
         ),
         protocol=HONEST,
-        how=SPLIT01,
-        worth=Message("What a model gains from two million other clips. It can't be expected of OpenMIC-2018 alone."),
+        method=OPENMIC_SPLIT,
+        caveats=Message("The gain from two million other clips. It cannot be expected from OpenMIC-2018 alone."),
         url="https://arxiv.org/abs/2110.05069",
         figures={"mean_average_precision": 0.843},
         n_test=5085,
@@ -394,8 +392,8 @@ ALL = (
         system=Message("A small head on frozen BEATs features"),
         source=Message(UNTRACED, paper='Chen et al., "BEATs: Audio Pre-Training with Acoustic Tokenizers", ICML 2023'),
         protocol=HONEST,
-        how=SPLIT01,
-        worth=Message("The highest figure known to us. Nothing of the model was trained on OpenMIC-2018 but its head."),
+        method=OPENMIC_SPLIT,
+        caveats=Message("The highest known result. Only the head of the model was trained on OpenMIC-2018."),
         url="https://arxiv.org/abs/2212.09058",
         figures={"mean_average_precision": 0.868},
         n_test=5085,
@@ -408,8 +406,8 @@ ALL = (
             UNTRACED, paper='Hershey et al., "CNN Architectures for Large-Scale Audio Classification", ICASSP 2017'
         ),
         protocol=HONEST,
-        how=SPLIT01,
-        worth=Message("The low end of what pretrained features give, and the one that the data set ships."),
+        method=OPENMIC_SPLIT,
+        caveats=Message("A low result for pretrained features; these are the ones that come with the dataset."),
         url="https://arxiv.org/abs/1609.09430",
         figures={"mean_average_precision": 0.66},
         n_test=5085,

@@ -1,4 +1,4 @@
-"""A published result: what is known of it, and the figures that follow from its table."""
+"""A published result: its source, protocol and metrics."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from musicml.utils import Message
 
 HONEST, AS_PUBLISHED = "honest", Message("as published")
 
-Table = Mapping[str, Mapping[str, float]]
-COUNT_COLUMNS = ("support", "observed", "said")  # columns of a table that are no shares
+ClassTable = Mapping[str, Mapping[str, float]]
+COUNT_COLUMNS = ("support", "observed", "said")  # counts, not shares; `said` is the number of predictions
+# column of a table → name in a report
 MEANS = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1", "auc": "macro_auc"}
 
 
@@ -19,22 +20,22 @@ MEANS = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_
 class Reference:
     """One published result.
 
+    Attributes
+    ----------
     name : stable key
-    dataset : a data set as `musicml.data.datasets.DATASET_NAMES` has it
-    system : what was trained, in a few words
-    source, url : where it was published; None where no address is known
+    dataset : one of `musicml.data.datasets.DATASET_NAMES`
+    system : the model, in a few words
+    source, url : where it was published; None if the address is unknown
     protocol : `honest` or `as published`
-    how : split and protocol
-    worth : what the figures tell, and what they do not
-    figures : metric → share, or (lowest, highest) of a published range; named as in a report where it is the same
-        metric. `loss` and `train_loss` are cross-entropies in nats
-    side : what the figures were computed on, `test` or `val`; what chose a model on `val` flatters it there
-    inferred : names of the figures that were worked out from the published ones
-    per_class : class name of the data set → figure → share; `support`, `observed` and `said` (how often the class was
-        answered) are counts, as in a report
+    method : how the data was split and the metrics computed
+    caveats : what the metrics show, and what they do not
+    figures : metric → share, or (lowest, highest) of a published range; same names as in a report, for the same
+        metrics. `loss` and `train_loss` are cross-entropies in nats
+    side : the split of the metrics, `test` or `val`; a model chosen on `val` is overestimated there
+    inferred : names of the figures that were computed from the published ones
+    per_class : class name → metric → share; `support`, `observed` and `said` (number of predictions) are counts
     n_test : number of test examples
-    interval : 95 % interval of the accuracy by Wilson, as if the examples were independent of each other; None where
-        there are no counts
+    interval : 95% confidence interval of the accuracy by Wilson, as if examples were independent; None without counts
     """
 
     name: str
@@ -42,28 +43,29 @@ class Reference:
     system: str
     source: str
     protocol: str
-    how: str
-    worth: str
+    method: str
+    caveats: str
     url: str | None = None
     figures: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
     side: str = "test"
     inferred: tuple[str, ...] = ()
-    per_class: Table = field(default_factory=dict)
+    per_class: ClassTable = field(default_factory=dict)
     n_test: int | None = None
     interval: tuple[float, float] | None = None
 
 
-def macro(table: Table) -> dict[str, float]:
-    """The unweighted means over the classes of a table, named as in a report."""
+def compute_macro_means(table: ClassTable) -> dict[str, float]:
+    """Compute the unweighted means over the classes of a table, named as in a report."""
     rows = list(table.values())
     means = {MEANS[name]: fmean(row[name] for row in rows) for name in MEANS if all(name in row for row in rows)}
     if all("f1_absent" in row for row in rows):
+        # OpenMIC's metric: F1 of presence and of absence
         means["mean_f1_both_sides"] = fmean((row["f1"] + row["f1_absent"]) / 2 for row in rows)
     return {name: round(mean, 6) for name, mean in means.items()}
 
 
-def in_percent(columns: str, rows: Mapping[str, tuple[float, ...]]) -> dict[str, dict[str, float]]:
-    """A table as it was published, in percent, as shares; columns that count stay counts."""
+def convert_percent(columns: str, rows: Mapping[str, tuple[float, ...]]) -> dict[str, dict[str, float]]:
+    """Convert a table published in percent to shares; columns with counts stay as they are."""
     names = columns.split()
     return {
         label: {name: cell if name in COUNT_COLUMNS else cell / 100 for name, cell in zip(names, row, strict=True)}

@@ -1,4 +1,4 @@
-"""Evaluation: metrics, confidence intervals, comparisons, leakage and replication."""
+"""Metrics, confidence intervals, comparisons, leakage and replication of published results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Published: how a system was judged and served that a run replays, beside how it ought to have been.
+"""Score a run in the way of a published system whose protocol it repeats.
 
-A run with `[published]` is judged on the side on which the system was; what the system's own app, or its own way to
-count, made of the same answers goes into report.json under `score_as_served`.
+A run with `[published]` is scored on the split that the publication used. report.json also has, under `as_served`, what
+the system's app or its own metrics give for the same predictions.
 """
 
 from __future__ import annotations
@@ -36,106 +36,108 @@ from musicml.utils import compute_wilson_interval
 if TYPE_CHECKING:
     from musicml.evaluation.evaluate import TestPredictions
 
-SECOND = 1.0  # what the app of `served = "first_second"` heard of a file
+APP_SECONDS = 1.0  # the app of `served = "first_second"` used only the start of a file
 WEIGHTED = ("weighted_precision", "weighted_recall")
 
 
 @dataclass(frozen=True)
 class IntervalEstimate:
-    """A figure with its 95 % interval from a bootstrap over groups; None where it is not defined."""
+    """A metric with its 95% interval from a bootstrap over groups; `value` is None where it is not defined."""
 
     value: float | None
     interval: list[float] | None = None
 
 
 def get_scored_split(info: RunInfo) -> str:
-    """The side on which a run is judged: the test, or what the published figure was computed on."""
-    replayed = info.get_settings("published")
-    return get_reference(replayed["reference"]).side if replayed else "test"
+    """Return the split that a run is scored on: `test`, or the one of the published result that it repeats."""
+    published = info.get_settings("published")
+    return get_reference(published["reference"]).side if published else "test"
 
 
 def index_examples(dataset: Dataset, names: Sequence[str], info: RunInfo) -> dict[str, Example]:
-    """The examples of a run that are still there, by the names in its split.csv."""
-    there = {example.id: example for example in dataset.examples}
+    """Return a run's examples by their names in its split.csv, without those that are missing."""
+    examples = {example.id: example for example in dataset.examples}
     if not info.is_cut_into_pieces:
-        return there
-    tracks = {name: there.get(info.get_track_name(name)) for name in names}
-    return {name: track.piece(int(name.rpartition("#")[2])) for name, track in tracks.items() if track is not None}
+        return examples
+    tracks = {name: examples.get(info.get_track_name(name)) for name in names}
+    return {
+        name: track.make_segment(int(name.rpartition("#")[2])) for name, track in tracks.items() if track is not None
+    }
 
 
 class PieceReader:
-    """Pieces of tracks as questions; a track is read once for all its pieces that are asked for one after another."""
+    """Read pieces of tracks as model inputs; consecutive pieces of one track read its file once."""
 
     def __init__(self, predictor: Predictor):
         self.predictor, self.track = predictor, ""
-        self.whole: ModelInput | None = None
+        self.track_input: ModelInput | None = None
 
     def read(self, example: Example) -> ModelInput:
-        """The frames of one piece, cut out of its track's as they were for training."""
-        track, _, number = example.id.rpartition("#")
-        whole = self.whole
-        if whole is None or track != self.track:
-            whole = self.predictor.read(example.path, track)
-            self.track, self.whole = track, whole
+        """Read the frames of one piece, cut as for training."""
+        track, _, number = example.id.rpartition("#")  # "blues/1.wav#3" is the fourth piece of a track
+        track_input = self.track_input
+        if track_input is None or track != self.track:
+            track_input = self.predictor.read(example.path, track)
+            self.track, self.track_input = track, track_input
         length = self.predictor.serving.clip.length
-        begin = int(number) * length
-        return replace(whole, name=example.id, values=whole.values[begin : begin + length])
+        start = int(number) * length
+        return replace(track_input, name=example.id, values=track_input.values[start : start + length])
 
 
 def score_as_served(
-    run: Run, dataset: Dataset, answered: TestPredictions, data_root: Path | None = None
+    run: Run, dataset: Dataset, test: TestPredictions, data_root: Path | None = None
 ) -> dict[str, Any] | None:
-    """What the system itself made of the same model: None of an honest run.
+    """Score a run's predictions as the published system showed or counted them; None for an honest run.
 
     Parameters
     ----------
-    answered : what the run answered for its examples
-    data_root : where the run's data set is now, if it was moved
+    test : the run's predictions
+    data_root : folder of the datasets, if it was moved
 
     Returns
     -------
-    dict with those that there are of `softmax_twice`, `first_second`, `ceiling` (of contradictory labels), `cells`
-    (of a table of labels, most of which nobody judged)
+    dict with those that apply of `softmax_twice`, `first_second`, `ceiling` (contradictory labels) and `cells` (a table
+    in which most labels are missing)
     """
     info = run.info
     if info.published is None:
         return None
-    found: dict[str, Any] = {}
-    predictions, targets, groups = answered.predictions, answered.targets, answered.groups
+    results: dict[str, Any] = {}
+    predictions, targets, groups = test.predictions, test.targets, test.groups
     if info.published["served"] == "softmax_twice":
         served = read_manifest(run)
         raw = np.stack([pool_clips(one.clip_scores, served.task, served.average) for one in predictions])
-        found["softmax_twice"] = score_softmax_twice(raw, targets, groups)
+        results["softmax_twice"] = score_softmax_twice(raw, targets, groups)
     if info.published["served"] == "first_second":
-        right = {one.file: targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)}
-        found["first_second"] = score_first_second(Predictor(run), dataset, right)
+        is_correct = {one.file: targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)}
+        results["first_second"] = _score_first_second(Predictor(run), dataset, is_correct)
     if info.task == "single":
-        if ceiling := find_label_ceiling(dataset):
-            found["ceiling"] = ceiling
+        if ceiling := compute_label_ceiling(dataset):
+            results["ceiling"] = ceiling
     else:
-        said = apply_thresholds(np.stack([one.scores for one in predictions]), "multi", answered.thresholds)
-        judged = read_judged_cells(info.data, [one.file for one in predictions], dataset.class_names, data_root)
-        found["cells"] = score_cells(said, targets, judged, groups)
-    return found
+        predicted = apply_thresholds(np.stack([one.scores for one in predictions]), "multi", test.thresholds)
+        labels = read_labeled_cells(info.data, [one.file for one in predictions], dataset.class_names, data_root)
+        results["cells"] = score_cells(predicted, targets, labels, groups)
+    return results
 
 
-# What the app showed
+# The probabilities that an app showed
 
 
 def score_softmax_twice(scores: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
-    """What an app shows that applies softmax to what softmax gave: the same answers, and next to no confidence.
+    """Score an app that applies softmax twice: the same predictions, with far too low probabilities.
 
     Parameters
     ----------
-    scores : np.ndarray [shape=(n, n_classes)], the model's own probabilities, not calibrated
+    scores : np.ndarray [shape=(n, n_classes)], the model's probabilities, not calibrated
     targets : np.ndarray [shape=(n, n_classes)], 1 or 0
     """
     shown = softmax(np.asarray(scores, dtype=np.float64), axis=1)
-    right = targets[np.arange(len(shown)), shown.argmax(axis=1)] > 0.5
+    is_correct = targets[np.arange(len(shown)), shown.argmax(axis=1)] > 0.5
     return {
-        **to_plain(accuracy=estimate_share(right, groups)),
+        **_to_dict(accuracy=_estimate_share(is_correct, groups)),
         "n": len(shown),
-        # the most that softmax can give where its inputs are probabilities: a 1 beside zeros
+        # probabilities of 1 and zeros give softmax its highest value: e / (e + n_classes - 1)
         "most_possible": round_metric(np.e / (np.e + shown.shape[1] - 1)),
         "highest": round_metric(shown.max()),
         "mean": round_metric(shown.max(axis=1).mean()),
@@ -143,131 +145,138 @@ def score_softmax_twice(scores: np.ndarray, targets: np.ndarray, groups: Sequenc
     }
 
 
-def score_first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[str, bool]) -> dict[str, Any]:
-    """How often a run is right that hears one second of each track, repeated to fill a clip as any short file is.
-
-    Of pieces, only tracks whose beginning was judged, and so not trained on, are asked about.
+def _score_first_second(predictor: Predictor, dataset: Dataset, is_correct: Mapping[str, bool]) -> dict[str, Any]:
+    """Compute the accuracy of a run on the first second of each track, repeated to fill a clip.
 
     Parameters
     ----------
-    whole : the examples that were judged, and whether the run was right when it heard all of them; told beside it
+    is_correct : example → whether the prediction for all of it was correct, for comparison
     """
     info = predictor.run.info
-    names = [name for name in whole if not info.is_cut_into_pieces or name.endswith("#0")]
+    # of pieces, only the first of a track: if it was scored, the model was not trained on it
+    names = [name for name in is_correct if not info.is_cut_into_pieces or name.endswith("#0")]
     examples = index_examples(dataset, names, info)
-    right, rate = [], predictor.settings.sample_rate
+    hits, rate = [], predictor.settings.sample_rate
     for name in names:
-        sound = load_audio(examples[name].path, rate, SECOND, examples[name].id)
-        answer = predictor.predict(sound.y, examples[name].id, rate)
-        right.append(examples[name].labels.get(answer.label, False))
+        sound = load_audio(examples[name].path, rate, APP_SECONDS, examples[name].id)
+        prediction = predictor.predict(sound.y, examples[name].id, rate)
+        hits.append(examples[name].labels.get(prediction.label, False))
     groups = [examples[name].group for name in names]
-    of_all = np.array([whole[name] for name in names])
+    accuracy_of_all = _estimate_share(np.array([is_correct[name] for name in names]), groups)
     return {
-        **to_plain(accuracy=estimate_share(np.array(right), groups), accuracy_of_all=estimate_share(of_all, groups)),
-        "n": len(right),
-        "seconds": SECOND,
+        **_to_dict(accuracy=_estimate_share(np.array(hits), groups), accuracy_of_all=accuracy_of_all),
+        "n": len(hits),
+        "seconds": APP_SECONDS,
     }
 
 
-# What the labels allowed
+# Contradictory labels
 
 
-def find_label_ceiling(dataset: Dataset) -> dict[str, Any] | None:
-    """The highest scores that contradictory labels leave to any model, over the rows that the system learnt from."""
+def compute_label_ceiling(dataset: Dataset) -> dict[str, Any] | None:
+    """Compute the highest metrics that any model can reach on the training rows if some have contradictory labels."""
     part = dataset.keep([example.split == "train" for example in dataset.examples])
-    files = {example.id: example.place for example in part.examples}
+    files = {example.id: example.file_path for example in part.examples}
     if len(set(files.values())) == len(files):
         return None
     auc, accuracy = compute_ceiling(part, files)
-    under = group_by_content(part, files)
+    groups = group_by_content(part, files)  # rows of the same file
     return {
         "macro_auc": round_metric(auc),
         "accuracy": round_metric(accuracy),
-        "contradictory": sum(len(rows) for rows in under if len(set(rows.values())) > 1),
+        "contradictory": sum(len(rows) for rows in groups if len(set(rows.values())) > 1),
         "n": len(part.examples),
     }
 
 
-# What counted as right
+# Missing labels
 
 
-def read_judged_cells(
+def read_labeled_cells(
     data: DataInfo, names: Sequence[str], class_names: Sequence[str], data_root: Path | None
 ) -> np.ndarray:
-    """What listeners said of a run's examples, [shape=(n, n_classes)]: 1, 0, and NaN where nobody was asked."""
+    """Read the listeners' labels of a run's examples, [shape=(n, n_classes)]: 1, 0, or NaN for a missing label."""
     honest = reload_dataset({**data.table, "as_published": False}, data_root)
-    there = {example.id: example.labels for example in honest.examples}
-    rows = [[there.get(name, {}).get(label, np.nan) for label in class_names] for name in names]
+    labels = {example.id: example.labels for example in honest.examples}
+    rows = [[labels.get(name, {}).get(label, np.nan) for label in class_names] for name in names]
     return np.array(rows, dtype=float)
 
 
-def score_cells(said: np.ndarray, read: np.ndarray, judged: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
-    """The same answers counted twice, and beside them those of someone who answers `present` to everything.
+def score_cells(
+    predicted: np.ndarray, published: np.ndarray, labels: np.ndarray, groups: Sequence[str]
+) -> dict[str, Any]:
+    """Score predictions with published and with true labels, and also a model that always predicts `present`.
 
     Parameters
     ----------
-    said : np.ndarray [shape=(n, n_classes)], bool, what the run answers
-    read : np.ndarray [shape=(n, n_classes)], the labels as the system read them
-    judged : np.ndarray [shape=(n, n_classes)], the same where somebody listened, NaN elsewhere
+    predicted : np.ndarray [shape=(n, n_classes)], bool
+    published : np.ndarray [shape=(n, n_classes)], labels as the published system read them, missing ones filled
+    labels : np.ndarray [shape=(n, n_classes)], the listeners' labels, NaN where missing
     """
-    found: dict[str, Any] = {"n": int(read.size), "judged": int((~np.isnan(judged)).sum())}
-    for who, answers in (("model", said), ("all_present", np.ones_like(said))):
-        found[who] = {
-            how: {"share": round_metric(np.nanmean(truth)), **to_plain(**weigh_by_support(answers, truth, groups))}
-            for how, truth in (("as_published", read), ("judged", judged))
+    results: dict[str, Any] = {"n": int(published.size), "judged": int((~np.isnan(labels)).sum())}
+    for name, decisions in (("model", predicted), ("all_present", np.ones_like(predicted))):
+        results[name] = {
+            key: {
+                "share": round_metric(np.nanmean(targets)),
+                **_to_dict(**estimate_weighted_metrics(decisions, targets, groups)),
+            }
+            for key, targets in (("as_published", published), ("judged", labels))
         }
-    return found
+    return results
 
 
-def weigh_by_support(said: np.ndarray, targets: np.ndarray, groups: Collection[str]) -> dict[str, IntervalEstimate]:
-    """Precision and recall of each class, averaged by how often it is present, with intervals.
+def estimate_weighted_metrics(
+    predicted: np.ndarray, targets: np.ndarray, groups: Collection[str]
+) -> dict[str, IntervalEstimate]:
+    """Estimate support-weighted precision and recall with their intervals.
 
     Parameters
     ----------
-    said, targets : np.ndarray [shape=(n, n_classes)], answers and what is so; NaN never counts
+    predicted, targets : np.ndarray [shape=(n, n_classes)]; targets that are NaN do not count
     """
     names = np.array(groups, dtype=object)
-    counts = compute_count_draws(targets, said, draw_weights(names, 0, N_BOOTSTRAP))
-    found, sizes = compute_weighted_counts(counts), count_by_group(names)
-    points = {name: round_metric(found[name][0]) for name in WEIGHTED}
+    counts = compute_count_draws(targets, predicted, draw_weights(names, 0, N_BOOTSTRAP))
+    draws, sizes = compute_weighted_counts(counts), count_by_group(names)
+    points = {name: round_metric(draws[name][0]) for name in WEIGHTED}
     return {
-        name: IntervalEstimate(point, compute_draw_interval(found[name][1:], point, sizes))
+        name: IntervalEstimate(point, compute_draw_interval(draws[name][1:], point, sizes))
         for name, point in points.items()
     }
 
 
-# Figures to hold beside each other
+# Published metrics
 
 
 def compute_published_metric(run: Run, name: str) -> IntervalEstimate | None:
-    """A whole run's figure as the published one was computed, with its interval; None where it has no meaning."""
-    made = run.report
-    plain = IntervalEstimate(made.metrics.get(name), (made.intervals or {}).get(name))
-    if made.main_metric != "mean_average_precision":
-        return plain
+    """Compute a metric of a complete run as the publication did; None if it has no meaning for the run."""
+    report = run.report
+    own = IntervalEstimate(report.metrics.get(name), (report.intervals or {}).get(name))
+    if report.main_metric != "mean_average_precision":
+        return own
     table, folds = scored.read_predictions(run), run.info.split.folds
     if name == "accuracy":
-        if made.protocol == "honest":  # the highest of twenty scores is not what several instruments are told by
+        if report.protocol == "honest":  # with several true labels, there is no single correct class
             return None
-        return estimate_share(table.scores.argmax(axis=1) == table.targets.argmax(axis=1), table.groups)
+        return _estimate_share(table.scores.argmax(axis=1) == table.targets.argmax(axis=1), table.groups)
     if name not in WEIGHTED:
-        return plain
+        return own
     thresholds = scored.read_fold_thresholds(run, table.names) if folds else read_manifest(run).thresholds
-    return weigh_by_support(apply_thresholds(table.scores, "multi", thresholds), table.targets, table.groups)[name]
+    predicted = apply_thresholds(table.scores, "multi", thresholds)
+    return estimate_weighted_metrics(predicted, table.targets, table.groups)[name]
 
 
-def estimate_share(right: np.ndarray, groups: Collection[str]) -> IntervalEstimate:
-    """The share that is true of a value an example, with an interval even where all of them are."""
-    if not len(right):
+def _estimate_share(is_correct: np.ndarray, groups: Collection[str]) -> IntervalEstimate:
+    """Estimate the share of correct examples, with an interval even if it is 0 or 1."""
+    if not len(is_correct):
         return IntervalEstimate(None)
-    value, interval = compute_mean_and_interval(np.asarray(right, dtype=float), np.array(groups, dtype=object))
-    if interval is None and len(set(groups)) > 1:
+    value, interval = compute_mean_and_interval(np.asarray(is_correct, dtype=float), np.array(groups, dtype=object))
+    if interval is None and len(set(groups)) > 1:  # all draws were equal: Wilson's interval still has a width
         n = len(set(groups))
         interval = round_interval(compute_wilson_interval(round(value * n), n))
     return IntervalEstimate(value, interval)
 
 
-def to_plain(**found: IntervalEstimate) -> dict[str, Any]:
-    """Figures and their intervals as plain values."""
-    values = {name: one.value for name, one in found.items()}
-    return values | {f"{name}_interval": one.interval for name, one in found.items()}
+def _to_dict(**estimates: IntervalEstimate) -> dict[str, Any]:
+    """Return estimates as plain values: `accuracy`, `accuracy_interval`."""
+    values = {name: estimate.value for name, estimate in estimates.items()}
+    return values | {f"{name}_interval": estimate.interval for name, estimate in estimates.items()}

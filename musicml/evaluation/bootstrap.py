@@ -1,4 +1,4 @@
-"""Draws: every figure for many weightings of the examples at once, as a bootstrap over groups draws them.
+"""Bootstrap over groups: compute every metric for many weightings of the examples at once.
 
 Field and Welsh, "Bootstrapping clustered data" (Journal of the Royal Statistical Society B, 2007).
 """
@@ -7,29 +7,40 @@ from __future__ import annotations
 
 import numpy as np
 
-TOGETHER = 100  # draws ranked at a time: few enough for a core's cache, which halves the time
+BATCH_SIZE = 100  # draws ranked at a time: few enough for a core's cache, which halves the time
 
 
-def draw_groups(groups: np.ndarray, seed: int, draws: int) -> np.ndarray | None:
-    """How often each example is there when groups are drawn again, [shape=(draws, n_examples)]; None of one group."""
+def draw_groups(groups: np.ndarray, seed: int, n_bootstrap: int) -> np.ndarray | None:
+    """Draw groups with replacement, and return how often each example occurs in each draw.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_bootstrap, n_examples)], or None if there is only one group
+    """
     names, group_of = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if len(names) < 2:
         return None
     rng = np.random.default_rng(seed)
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    # drawing n groups with replacement and counting them is one draw from a multinomial distribution
+    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_bootstrap)
     return counts[:, group_of].astype(np.float64)
 
 
-def draw_weights(groups: np.ndarray, seed: int, draws: int) -> np.ndarray:
-    """Every example once, and below it what `draw_groups` draws, if anything: [shape=(1 + draws, n_examples)]."""
-    once, drawn = np.ones((1, len(groups))), draw_groups(groups, seed, draws)
-    return once if drawn is None else np.concatenate([once, drawn])
+def draw_weights(groups: np.ndarray, seed: int, n_bootstrap: int) -> np.ndarray:
+    """Return weights of the examples: a first row of ones, then those of `draw_groups`, if any.
+
+    Returns
+    -------
+    np.ndarray [shape=(1 + n_bootstrap, n_examples)]
+    """
+    original, draws = np.ones((1, len(groups))), draw_groups(groups, seed, n_bootstrap)
+    return original if draws is None else np.concatenate([original, draws])
 
 
 def compute_class_draws(
-    scores: np.ndarray, targets: np.ndarray, said: np.ndarray, weights: np.ndarray
+    scores: np.ndarray, targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Each class's figures for many weightings of the examples at once.
+    """Compute the metrics of each class for many weightings of the examples.
 
     Parameters
     ----------
@@ -37,37 +48,38 @@ def compute_class_draws(
 
     Returns
     -------
-    dict of np.ndarray [shape=(n_draws, n_classes)]: those of `CLASS_METRICS`, `f1_absent`, NaN where a figure is not
-    defined; `right` and `present`, counts
+    dict of np.ndarray [shape=(n_draws, n_classes)]: `CLASS_METRICS` and `f1_absent`, NaN where not defined, and the
+    counts `right` and `present`
     """
-    return compute_count_draws(targets, said, weights) | compute_curve_draws(scores, targets, weights)
+    return compute_count_draws(targets, predicted, weights) | compute_curve_draws(scores, targets, weights)
 
 
-def compute_count_draws(targets: np.ndarray, said: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """What `compute_class_draws` gives that follows from decisions."""
-    seen, truth = ~np.isnan(targets), np.nan_to_num(targets) > 0.5
-    right, answered, present, total = (
-        weights @ part.astype(float) for part in (said & truth, said & seen, truth, seen)
+def compute_count_draws(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the metrics of `compute_class_draws` that depend on decisions."""
+    observed, truth = ~np.isnan(targets), np.nan_to_num(targets) > 0.5  # NaN: without a label
+    correct, positive, present, total = (  # a matrix product sums over all examples of all draws at once
+        weights @ part.astype(float) for part in (predicted & truth, predicted & observed, truth, observed)
     )
-    absent, right_absent = total - present, total - answered - present + right
-    with np.errstate(invalid="ignore", divide="ignore"):
+    absent, correct_absent = total - present, total - positive - present + correct
+    f1_absent = 2 * correct_absent, total - positive + absent  # numerator and denominator
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0 / 0 is NaN: not defined
         return {
-            "precision": right / answered,
-            "recall": right / present,
-            "f1": np.where(present > 0, 2 * right / (answered + present), np.nan),
-            "f1_absent": np.where((present > 0) & (absent > 0), 2 * right_absent / (total - answered + absent), np.nan),
-            "right": right,
+            "precision": correct / positive,
+            "recall": correct / present,
+            "f1": np.where(present > 0, 2 * correct / (positive + present), np.nan),
+            "f1_absent": np.where((present > 0) & (absent > 0), f1_absent[0] / f1_absent[1], np.nan),
+            "right": correct,
             "present": present,
         }
 
 
 def compute_curve_draws(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """What `compute_class_draws` gives that follows from the order of scores, whatever was decided."""
-    seen, truth = ~np.isnan(targets), np.nan_to_num(targets) > 0.5
+    """Compute the metrics of `compute_class_draws` that depend only on the order of the scores."""
+    observed, truth = ~np.isnan(targets), np.nan_to_num(targets) > 0.5
     with np.errstate(invalid="ignore", divide="ignore"):
         curves = [
-            compute_ranking_draws(scores[seen[:, k], k], truth[seen[:, k], k], weights[:, seen[:, k]])
-            for k in range(scores.shape[1])
+            _compute_ranking_draws(scores[rows, k], truth[rows, k], weights[:, rows])
+            for k, rows in enumerate(observed.T)
         ]
     return {
         "auc": np.stack([auc for auc, _ in curves], axis=1),
@@ -75,53 +87,54 @@ def compute_curve_draws(scores: np.ndarray, targets: np.ndarray, weights: np.nda
     }
 
 
-def compute_mean_draws(found: dict[str, np.ndarray], weights: np.ndarray, task: str) -> dict[str, np.ndarray]:
-    """The figures over all classes, [shape=(n_draws,)] each, of what `compute_class_draws` found with these weights."""
+def compute_mean_draws(class_draws: dict[str, np.ndarray], weights: np.ndarray, task: str) -> dict[str, np.ndarray]:
+    """Compute the overall metrics, [shape=(n_draws,)] each, from `compute_class_draws` with the same weights."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        over_all = {
-            "macro_precision": average_classes(fill_undefined_precision(found)),
-            "macro_recall": average_classes(found["recall"]),
-            "macro_f1": average_classes(found["f1"]),
-            **compute_weighted_counts(found),
-            "macro_auc": average_classes(found["auc"]),
-            "weighted_auc": average_by_support(found["auc"], found["present"]),
-            "mean_average_precision": average_classes(found["average_precision"]),
+        metrics = {
+            "macro_precision": average_classes(_fill_undefined_precision(class_draws)),
+            "macro_recall": average_classes(class_draws["recall"]),
+            "macro_f1": average_classes(class_draws["f1"]),
+            **compute_weighted_counts(class_draws),
+            "macro_auc": average_classes(class_draws["auc"]),
+            "weighted_auc": _average_by_support(class_draws["auc"], class_draws["present"]),
+            "mean_average_precision": average_classes(class_draws["average_precision"]),
         }
         if task == "single":
-            return {"accuracy": found["right"].sum(axis=1) / weights.sum(axis=1), **over_all}
-        return {**over_all, "mean_f1_both_sides": average_classes((found["f1"] + found["f1_absent"]) / 2)}
+            return {"accuracy": class_draws["right"].sum(axis=1) / weights.sum(axis=1), **metrics}
+        both = (class_draws["f1"] + class_draws["f1_absent"]) / 2
+        return {**metrics, "mean_f1_both_sides": average_classes(both)}
 
 
-def compute_weighted_counts(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Those weighted figures, [shape=(n_draws,)] each, that follow from what `compute_count_draws` found."""
-    present = found["present"]
+def compute_weighted_counts(class_draws: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Compute the support-weighted metrics, [shape=(n_draws,)] each, from `compute_count_draws`."""
+    present = class_draws["present"]
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
-            "weighted_precision": average_by_support(fill_undefined_precision(found), present),
-            "weighted_recall": average_by_support(found["recall"], present),
-            "weighted_f1": average_by_support(found["f1"], present),
+            "weighted_precision": _average_by_support(_fill_undefined_precision(class_draws), present),
+            "weighted_recall": _average_by_support(class_draws["recall"], present),
+            "weighted_f1": _average_by_support(class_draws["f1"], present),
         }
 
 
-def fill_undefined_precision(found: dict[str, np.ndarray]) -> np.ndarray:
-    """Precisions in which a class that occurs and is never answered has 0, as in a report's summary."""
-    return np.where(found["present"] > 0, np.nan_to_num(found["precision"]), np.nan)
+def _fill_undefined_precision(class_draws: dict[str, np.ndarray]) -> np.ndarray:
+    """Return precisions in which a class that occurs but is never predicted has 0, as in scikit-learn."""
+    return np.where(class_draws["present"] > 0, np.nan_to_num(class_draws["precision"]), np.nan)
 
 
 def average_classes(values: np.ndarray) -> np.ndarray:
-    """The mean over classes of those that are defined: [shape=(n_draws, n_classes)] → [shape=(n_draws,)]."""
-    defined = np.isfinite(values)
+    """Average over the classes with a defined value: [shape=(n_draws, n_classes)] → [shape=(n_draws,)]."""
+    defined = np.isfinite(values)  # np.nanmean would warn where no class is defined
     return np.where(defined, values, 0).sum(axis=1) / defined.sum(axis=1)
 
 
-def average_by_support(values: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Average the classes, each weighted by how often it is present: [shape=(n_draws, n_classes)] → [(n_draws,)]."""
+def _average_by_support(values: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Average over the classes, each weighted by its support: [shape=(n_draws, n_classes)] → [(n_draws,)]."""
     defined = np.isfinite(values)
     return np.where(defined, values * present, 0).sum(axis=1) / np.where(defined, present, 0).sum(axis=1)
 
 
-def compute_ranking_draws(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ROC-AUC and average precision of one class for many weightings, as scikit-learn defines them.
+def _compute_ranking_draws(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute ROC-AUC and average precision of one class for many weightings, as scikit-learn defines them.
 
     Parameters
     ----------
@@ -130,28 +143,36 @@ def compute_ranking_draws(scores: np.ndarray, truth: np.ndarray, weights: np.nda
 
     Returns
     -------
-    np.ndarray, np.ndarray [shape=(n_draws,)], NaN in a draw where all examples are of the class or none is
+    np.ndarray, np.ndarray [shape=(n_draws,)]; NaN in a draw with only positive or only negative examples
     """
     if len(scores) == 0:
-        nothing = np.full(len(weights), np.nan)
-        return nothing, nothing
-    order = np.argsort(-scores, kind="stable")
+        undefined = np.full(len(weights), np.nan)
+        return undefined, undefined
+    order = np.argsort(-scores, kind="stable")  # the same in every draw, so sorted once
     last = np.append(np.diff(scores[order]) != 0, True)  # equal scores are one step of the curve
-    some = [
-        compute_areas(weights[begin : begin + TOGETHER, order], truth[order], last)
-        for begin in range(0, len(weights), TOGETHER)
+    batches = [
+        _compute_areas(weights[start : start + BATCH_SIZE, order], truth[order], last)
+        for start in range(0, len(weights), BATCH_SIZE)
     ]
-    return np.concatenate([auc for auc, _ in some]), np.concatenate([area for _, area in some])
+    return np.concatenate([auc for auc, _ in batches]), np.concatenate([area for _, area in batches])
 
 
-def compute_areas(weights: np.ndarray, truth: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The areas under both curves, [shape=(n_draws,)] each, of examples by falling score; `last` ends each step."""
-    hits = np.cumsum(weights * truth, axis=1)[:, last]
-    misses = np.cumsum(weights * ~truth, axis=1)[:, last]
-    steps = np.diff(hits, axis=1, prepend=0)
-    present, absent = hits[:, -1], misses[:, -1]
-    precision = np.where(hits + misses > 0, hits / np.maximum(hits + misses, 1e-300), 0)
-    below = absent[:, None] - misses + np.diff(misses, axis=1, prepend=0) / 2
+def _compute_areas(weights: np.ndarray, truth: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the areas under both curves, [shape=(n_draws,)] each.
+
+    Parameters
+    ----------
+    weights, truth : of the examples, from the highest score to the lowest
+    last : np.ndarray [shape=(n,)], bool, whether an example is the last of those with its score
+    """
+    true_positives = np.cumsum(weights * truth, axis=1)[:, last]
+    false_positives = np.cumsum(weights * ~truth, axis=1)[:, last]
+    steps = np.diff(true_positives, axis=1, prepend=0)
+    present, absent = true_positives[:, -1], false_positives[:, -1]
+    total = true_positives + false_positives
+    precision = np.where(total > 0, true_positives / np.maximum(total, 1e-300), 0)
+    # the weight of negatives ranked below each positive; a negative with an equal score counts half
+    below = absent[:, None] - false_positives + np.diff(false_positives, axis=1, prepend=0) / 2
     defined = np.where((present > 0) & (absent > 0), 1.0, np.nan)
     auc = (steps * below).sum(axis=1) / (present * absent) * defined
     return auc, (steps * precision).sum(axis=1) / present * defined

@@ -1,7 +1,7 @@
-"""Extents: 95 % intervals of figures, from what a bootstrap over groups drew, and Wilson's for plain counts.
+"""95% confidence intervals of metrics, from a bootstrap over groups.
 
-The draws give a standard error. Percentiles of the draws are too narrow for few groups (`benchmarks/coverage.py`). So
-the interval is Student's, on the scale of log-odds, with the effective number of groups: Dean and Pagano, "Evaluating
+The bootstrap gives a standard error. Percentiles of its draws are too narrow for few groups (`benchmarks/coverage.py`),
+so the interval is Student's, on the log-odds scale, with the effective number of groups: Dean and Pagano, "Evaluating
 Confidence Interval Methods for Binomial Proportions in Clustered Surveys" (Journal of Survey Statistics and
 Methodology, 2015); Carter, Schnepel and Steigerwald, "Asymptotic Behavior of a t-Test Robust to Cluster Heterogeneity"
 (Review of Economics and Statistics, 2017).
@@ -18,169 +18,172 @@ from musicml.evaluation.bootstrap import compute_class_draws, draw_groups, draw_
 from musicml.utils import Message, compute_wilson_interval
 
 N_BOOTSTRAP = 1000
-INTERVAL_METHOD = "log_odds_t"  # as report.json names it; reports without a name hold percentiles of the draws
-MIN_GROUPS = 12  # below, a result says how often such intervals hold the truth
-# the least and the most of 100 simulated intervals that held the truth, by the number of groups, as
-# `benchmarks/coverage.py` found it
-HELD: Mapping[str | None, Mapping[int, tuple[int, int]]] = {
+INTERVAL_METHOD = "log_odds_t"  # in report.json; reports without a method have percentiles of the draws
+MIN_GROUPS = 12  # with fewer, a result comes with a warning about its interval
+# number of groups → the lowest and highest coverage of 95% intervals in the simulations of `benchmarks/coverage.py`
+COVERAGE: Mapping[str | None, Mapping[int, tuple[int, int]]] = {
     INTERVAL_METHOD: {2: (47, 97), 4: (75, 100), 8: (90, 99)},
     None: {2: (33, 56), 4: (65, 84), 8: (76, 92)},
 }
-SAME = 1e-9  # draws that differ by less give the same figure
-CLASS_METRICS = ("precision", "recall", "f1", "auc", "average_precision")  # with an interval for each class
+MIN_SPREAD = 1e-9  # draws that differ by less are equal but for rounding
+CLASS_METRICS = ("precision", "recall", "f1", "auc", "average_precision")  # each has an interval per class
 
 
 def compute_class_intervals(
     scores: np.ndarray,
     targets: np.ndarray,
-    said: np.ndarray,
+    predicted: np.ndarray,
     groups: np.ndarray,
     seed: int = 0,
-    draws: int = N_BOOTSTRAP,
+    n_bootstrap: int = N_BOOTSTRAP,
 ) -> list[dict[str, list[float] | None]]:
-    """95 % intervals of each class's own figures, from the same draws as those over all classes.
+    """Compute 95% intervals of each class's metrics, from the same draws as the overall metrics.
 
-    A precision is taken over the draws in which the class was answered, a recall and an F1 over those in which it
-    occurs, the areas over those in which some examples are of it and some are not.
+    Draws in which a metric is not defined do not count, such as the recall of a class that was not drawn.
 
     Parameters
     ----------
-    scores, targets : np.ndarray [shape=(n_examples, n_classes)], as `compute_report` takes them
-    said : np.ndarray [shape=(n_examples, n_classes)], bool, of `apply_thresholds`
+    scores, targets : np.ndarray [shape=(n_examples, n_classes)], as in `compute_report`
+    predicted : np.ndarray [shape=(n_examples, n_classes)], bool, from `apply_thresholds`
     groups : np.ndarray [shape=(n_examples,)]
 
     Returns
     -------
-    list of dict, one a class: each of `CLASS_METRICS` → [low, high]; None where it is not defined, where there are
-    fewer than two groups, or where every draw gives the same
+    list of dict, one per class: each of `CLASS_METRICS` → [low, high]; None if it is not defined, if there is only
+    one group, or if all draws are equal
     """
-    found = compute_class_draws(scores, targets, said, draw_weights(groups, seed, draws))
-    points = [{name: round_metric(found[name][0, k]) for name in CLASS_METRICS} for k in range(targets.shape[1])]
-    return summarize_class_draws({name: found[name][1:] for name in CLASS_METRICS}, points, groups, targets, said)
+    draws = compute_class_draws(scores, targets, predicted, draw_weights(groups, seed, n_bootstrap))
+    points = [{name: round_metric(draws[name][0, k]) for name in CLASS_METRICS} for k in range(targets.shape[1])]
+    return summarize_class_draws({name: draws[name][1:] for name in CLASS_METRICS}, points, groups, targets, predicted)
 
 
 def compute_mean_and_interval(
-    values: np.ndarray, groups: np.ndarray, draws: int = N_BOOTSTRAP, lowest: float = 0.0
+    values: np.ndarray, groups: np.ndarray, n_bootstrap: int = N_BOOTSTRAP, lowest: float = 0.0
 ) -> tuple[float, list[float] | None]:
-    """The mean of a value an example, such as whether it was told right, or a difference of two models in that.
+    """Compute the mean of one value per example, such as whether it was classified correctly, and its 95% interval.
 
     Parameters
     ----------
-    values : np.ndarray [shape=(n_examples,)], up to 1
-    groups : np.ndarray [shape=(n_examples,)], what belongs together
-    draws : of the bootstrap over groups
-    lowest : the least value there could be: 0 of a share, -1 of a difference
+    values : np.ndarray [shape=(n_examples,)], between `lowest` and 1
+    groups : np.ndarray [shape=(n_examples,)]
+    lowest : the lowest possible value: 0 for a share, -1 for a difference
 
     Returns
     -------
-    mean, and its 95 % interval; None for the interval of fewer than two groups, or where every draw gives the same
+    mean, interval; the interval is None if there is only one group, or if all draws are equal
     """
     mean = round(float(np.mean(values)), 6)
-    # a group's examples are drawn together, so their sums are all that is drawn
+    # the examples of a group are drawn together, so their sum is enough
     sizes, sums = count_by_group(groups), count_by_group(groups, values)
-    weights = draw_groups(np.arange(len(sizes)), 0, draws)
+    weights = draw_groups(np.arange(len(sizes)), 0, n_bootstrap)
     if weights is None:
         return mean, None
     return mean, compute_draw_interval(weights @ sums / (weights @ sizes), mean, sizes, lowest)
 
 
 def summarize_draws(
-    found: dict[str, np.ndarray], groups: np.ndarray, points: Mapping[str, float | None]
+    draws: dict[str, np.ndarray], groups: np.ndarray, points: Mapping[str, float | None]
 ) -> dict[str, list[float] | None]:
-    """The intervals of figures of which each draw gave one, [shape=(draws,)]; those without any are left out.
+    """Compute the intervals of overall metrics from their draws.
 
-    That of an accuracy is Wilson's where every example is a group of its own. `points` are the figures themselves.
+    Parameters
+    ----------
+    draws : metric → np.ndarray [shape=(n_draws,)]; metrics that no draw defines are left out
+    points : metric → its value on the data itself
     """
     sizes = count_by_group(groups)
-    limits = {
+    intervals = {
         name: compute_draw_interval(values, points.get(name), sizes)
-        for name, values in found.items()
+        for name, values in draws.items()
         if np.isfinite(values).any()
     }
     n_groups = len(sizes)
-    # a plain count where each example stands for itself; and where every draw gives the same, of groups
     accuracy = points.get("accuracy")
-    if "accuracy" in limits and accuracy is not None and (limits["accuracy"] is None or n_groups == len(groups)):
-        limits["accuracy"] = round_interval(compute_wilson_interval(round(accuracy * n_groups), n_groups))
-    return limits
+    # Wilson's interval of a count: where each example is its own group, and where all draws are equal
+    if "accuracy" in intervals and accuracy is not None and (intervals["accuracy"] is None or n_groups == len(groups)):
+        intervals["accuracy"] = round_interval(compute_wilson_interval(round(accuracy * n_groups), n_groups))
+    return intervals
 
 
 def summarize_class_draws(
-    found: dict[str, np.ndarray] | None,
+    draws: dict[str, np.ndarray] | None,
     rows: Sequence[Mapping[str, Any]],
     groups: np.ndarray,
     targets: np.ndarray,
-    said: np.ndarray,
+    predicted: np.ndarray,
 ) -> list[dict[str, list[float] | None]]:
-    """Compute intervals from `compute_class_draws`, a dict a class; without draws None each. `rows` hold metrics.
+    """Compute the intervals of each class's metrics from `compute_class_draws`; without draws, all are None.
 
-    How many groups a class is known from is told by those that hold it; for its precision, by those that got it as an
-    answer.
+    Parameters
+    ----------
+    rows : one per class, with its metrics on the data itself
     """
-    if found is None:
+    if draws is None:
         return [dict.fromkeys(CLASS_METRICS) for _ in rows]
-    made = []
+    intervals = []
     for k, row in enumerate(rows):
-        seen, present = ~np.isnan(targets[:, k]), targets[:, k] > 0.5
-        holding, answered = count_by_group(groups, present), count_by_group(groups, said[:, k] & seen)
-        sizes = dict.fromkeys(CLASS_METRICS, holding) | {"precision": answered}
-        made.append({name: compute_draw_interval(found[name][:, k], row[name], its) for name, its in sizes.items()})
-    return made
+        observed, present = ~np.isnan(targets[:, k]), targets[:, k] > 0.5
+        n_present, n_predicted = count_by_group(groups, present), count_by_group(groups, predicted[:, k] & observed)
+        # only groups with the class inform its recall, and only groups with such a prediction its precision
+        counts = dict.fromkeys(CLASS_METRICS, n_present) | {"precision": n_predicted}
+        intervals.append(
+            {name: compute_draw_interval(draws[name][:, k], row[name], sizes) for name, sizes in counts.items()}
+        )
+    return intervals
 
 
 def count_by_group(groups: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
-    """Count the examples of each group, or add up a value of each: [shape=(n_examples,)] → [shape=(n_groups,)]."""
+    """Count the examples of each group, or sum their values: [shape=(n_examples,)] → [shape=(n_groups,)]."""
     return np.bincount(np.unique(np.asarray(groups).astype(str), return_inverse=True)[1], values)
 
 
 def compute_draw_interval(
     values: np.ndarray, point: float | None, sizes: np.ndarray, lowest: float = 0.0
 ) -> list[float] | None:
-    """The 95 % interval of a figure between `lowest` and 1, from its value in each draw of a bootstrap over groups.
+    """Compute the 95% interval of a metric between `lowest` and 1 from its value in each bootstrap draw.
 
-    Student's interval of the log-odds, which are nearer to a normal distribution than a share close to its end. Its
-    degrees of freedom follow from the effective number of groups: large groups make up most of a figure.
+    This is Student's interval of the log-odds, which are closer to normal than a share near 0 or 1. The degrees of
+    freedom follow from the effective number of groups, because a few large groups can dominate a metric.
 
     Parameters
     ----------
-    values : np.ndarray [shape=(draws,)]; those that are NaN do not count
-    point : the figure itself
-    sizes : np.ndarray [shape=(n_groups,)], how many examples of each group the figure is about
+    values : np.ndarray [shape=(n_draws,)]; NaN does not count
+    point : the metric on the data itself
+    sizes : np.ndarray [shape=(n_groups,)], how many examples of each group the metric is about
 
     Returns
     -------
-    list of float, or None where the figure is at an end of its range, or where every draw gives the same: then drawing
-    again can't tell how sure it is
+    [low, high], or None if the metric is at an end of its range or all draws are equal
     """
-    from scipy import special  # a tenth of what scipy.stats takes to import
+    from scipy import special  # imports in a tenth of the time of scipy.stats
 
     values = values[np.isfinite(values)]
-    if point is None or not lowest < point < 1 or len(values) == 0 or np.ptp(values) < SAME:
+    if point is None or not lowest < point < 1 or len(values) == 0 or np.ptp(values) < MIN_SPREAD:
         return None
     n_groups = max(2, int(np.count_nonzero(sizes)))
-    effective = max(2.0, sizes.sum() ** 2 / max(1, (sizes**2).sum()))  # of equal sizes, their number
+    effective = max(2.0, sizes.sum() ** 2 / max(1, (sizes**2).sum()))  # for groups of equal size, their number
     error = np.std(values) * np.sqrt(n_groups / (n_groups - 1)) * special.stdtrit(effective - 1, 0.975)
     share = (point - lowest) / (1 - lowest)
-    spread = error / (1 - lowest) / (share * (1 - share))  # what the error is in log-odds
+    spread = error / (1 - lowest) / (share * (1 - share))  # the error on the log-odds scale, by the delta method
     low, high = special.expit(special.logit(share) + spread * np.array([-1, 1])) * (1 - lowest) + lowest
     return round_interval((low, high))
 
 
 def describe_few_groups(n_groups: int, method: str | None = None) -> str | None:
-    """Say how far intervals over few groups can be relied on; None where there are enough, or only one.
+    """Warn that intervals over few groups can be too narrow; None if there are enough groups, or only one.
 
     Parameters
     ----------
-    method : `interval_method` of report.json; None of a report that holds percentiles
+    method : `interval_method` of report.json; None for a report with percentiles
     """
     if not 2 <= n_groups < MIN_GROUPS:
         return None
-    held = HELD.get(method, HELD[None])
-    simulated = max(size for size in held if size <= n_groups)
-    low, high = held[simulated]
+    coverage = COVERAGE.get(method, COVERAGE[None])
+    simulated = max(size for size in coverage if size <= n_groups)
+    low, high = coverage[simulated]
     return Message(
-        "With only {n_groups} test groups, a 95 % interval may hold the true value less often than "
-        "it says: in simulations with {simulated} groups, {low} to {high} of 100 did.",
+        "There are only {n_groups} test groups, so a 95% confidence interval may contain the true value less often. "
+        "In simulations with {simulated} groups, {low} to {high} of 100 intervals did.",
         n_groups=n_groups,
         simulated=simulated,
         low=low,
@@ -189,10 +192,10 @@ def describe_few_groups(n_groups: int, method: str | None = None) -> str | None:
 
 
 def round_metric(value: float) -> float | None:
-    """Six digits are more than any of these figures is worth; None for what is not a number."""
+    """Round a metric to six decimals, as report.json stores it; None if it is NaN."""
     return None if not np.isfinite(value) else round(float(value), 6)
 
 
 def round_interval(ends: tuple[float, float]) -> list[float]:
-    """An interval as a report keeps it."""
+    """Round both bounds of an interval to six decimals."""
     return [round(float(end), 6) for end in ends]

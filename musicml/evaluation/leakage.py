@@ -1,11 +1,10 @@
-"""Leak: what a figure gains where parts of what it is tested on were trained on.
+"""Measure how much data leakage between training and test data raises the accuracy.
 
-The same recipe is trained three ways, each as a cross-validation over the same pieces: with pieces dealt out at random,
-so that a track stands on both sides; with whole tracks, so that an artist does; and with whole artists. All three are
-judged on every piece, so they differ in nothing but who stood on the other side.
+The same experiment is cross-validated in three ways over the same pieces of tracks. Folds of pieces share tracks, folds
+of tracks share artists, and folds of artists share neither. All three predict every piece, so only the leakage differs.
 
-That albums and artists on both sides flatter a figure was shown by Pampalk, Flexer and Widmer, "Improvements of
-Audio-Based Music Similarity and Genre Classification" (ISMIR 2005).
+Pampalk, Flexer and Widmer, "Improvements of Audio-Based Music Similarity and Genre Classification" (ISMIR 2005), showed
+that shared albums and artists raise the accuracy.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from musicml.utils import InputError, Message
 
 logger = logging.getLogger(__name__)
 
-WAYS = ("pieces", "tracks", "artists")
-DRAWS = 2000
+GROUPINGS = ("pieces", "tracks", "artists")  # what the folds keep together, from most leakage to none
+N_BOOTSTRAP = 2000
 
 
 @dataclass(frozen=True)
 class LeakageEstimate:
-    """A share of pieces, or a difference of two, with its 95 % interval from a bootstrap over artists."""
+    """An accuracy, or a difference of two, with its 95% interval from a bootstrap over artists."""
 
     name: str
     value: float
@@ -44,13 +43,13 @@ class LeakageEstimate:
 
 @dataclass(frozen=True)
 class LeakageResult:
-    """What the three ways gave.
+    """The accuracy with each grouping.
 
     Attributes
     ----------
-    figures : the accuracy of each way, over all pieces and seeds
-    differences : of each way and a stricter one, paired by piece
-    right : np.ndarray [shape=(n_ways, n_seeds, n_pieces)], bool, whether each piece was told right
+    figures : accuracy of each grouping, over all pieces and seeds
+    differences : differences between a grouping and a stricter one, paired by piece
+    right : np.ndarray [shape=(n_groupings, n_seeds, n_pieces)], bool, whether each piece was classified correctly
     """
 
     experiment: str
@@ -66,8 +65,8 @@ class LeakageResult:
     differences: tuple[LeakageEstimate, ...]
     right: np.ndarray
 
-    def as_table(self) -> dict[str, Any]:
-        """All but the single pieces, as plain values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values, without the single pieces."""
         return {name: value for name, value in asdict(self).items() if name != "right"}
 
 
@@ -79,100 +78,107 @@ def measure_leakage(
     seeds: Sequence[int] = (0, 1, 2),
     folds: int = 3,
 ) -> LeakageResult:
-    """Train `experiment` the three ways, `folds` times each and with each seed, and compare.
+    """Cross-validate `experiment` with each grouping and seed, and compare the accuracies.
 
     Parameters
     ----------
-    which, folder : as `musicml.training.train.train_experiment` takes them
-    seeds : of the split, the weights and the order of batches
-    folds : int >= 2
+    which, folder : as in `train_experiment`
+    seeds : each sets the split, the initial weights and the order of batches
+    folds : number of folds, at least 2
 
     Raises
     ------
     InputError
-        If the experiment has no tracks that can be cut, tells several classes at once, or nobody knows the artists.
+        If the experiment has no tracks to cut, is multi-label, or its artists are unknown.
     """
-    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
+    experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which, folder))
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
-    known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group
-    material, tracks = cut_into_segments(experiment, dataset, known, Path(data_root))
-    right, targets = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool), material.dataset.targets()
-    asked = list(itertools.product(enumerate(seeds), enumerate(WAYS)))
-    # every split before any training, so that one which can't be made costs nothing
-    made = [deal_folds(material.dataset, name, tracks, folds, experiment, seed) for (_, seed), (_, name) in asked]
-    for ((place, seed), (way, name)), found in zip(asked, made, strict=True):
-        for k, split in enumerate(found):
+    has_artists = len(set(dataset.groups)) < len(dataset.examples)  # before identical files share a group
+    data, tracks = _cut_into_pieces(experiment, dataset, has_artists, Path(data_root))
+    is_correct, targets = np.zeros((len(GROUPINGS), len(seeds), len(tracks)), dtype=bool), data.dataset.targets()
+    trials = list(itertools.product(enumerate(seeds), enumerate(GROUPINGS)))
+    # make all splits before any training, so that an impossible split fails at once
+    splits = [_make_folds(data.dataset, name, tracks, folds, experiment, seed) for (_, seed), (_, name) in trials]
+    for ((place, seed), (way, name)), fold_splits in zip(trials, splits, strict=True):
+        for k, split in enumerate(fold_splits):
             test = split.indices("test")
-            cut = replace(material, split=split)
-            clips, scores = train_and_score(experiment, cut, seed, Path(data_root))
-            right[way, place, test] = scores.argmax(axis=1) == targets[clips.example].argmax(axis=1)
-            logger.info(
-                "seed %s, %s, fold %s of %s: accuracy %.3f", seed, name, k + 1, folds, right[way, place, test].mean()
-            )
-    return compare_ways(experiment, material, right, tuple(seeds), folds, len(set(tracks)))
+            clips, scores = train_and_score(experiment, replace(data, split=split), seed, Path(data_root))
+            is_correct[way, place, test] = scores.argmax(axis=1) == targets[clips.example].argmax(axis=1)
+            accuracy = is_correct[way, place, test].mean()
+            logger.info("seed %s, %s, fold %s of %s: accuracy %.3f", seed, name, k + 1, folds, accuracy)
+    return _compare_groupings(experiment, data, is_correct, tuple(seeds), folds, len(set(tracks)))
 
 
-def cut_into_segments(
-    experiment: Experiment, dataset: Dataset, known: bool, data_root: Path
+def _cut_into_pieces(
+    experiment: Experiment, dataset: Dataset, has_artists: bool, data_root: Path
 ) -> tuple[TrainingData, list[str]]:
-    """The data set in pieces of a clip's length, each with its artist as its group, not split yet; each piece's track.
+    """Cut the tracks of a dataset into pieces as long as a clip, and return them with the track of each piece.
 
-    Tracks that are equal to the byte count as one. `known` says whether the data set names any artists.
+    The pieces have artists as their groups and are not split yet. Identical files count as one track.
     """
     clip = make_clip_spec(experiment)
-    if clip.n_frames is None or dataset.task != "single":
+    if clip.n_frames is None or dataset.task != "single":  # some models take whole files, not clips
         raise InputError(
-            "the leak meter needs tracks that can be cut, of one class each, and {experiment_name} on {dataset_name} "
-            "has none: take one of the genre experiments.",
+            "Measuring leakage needs tracks that can be cut and have one class each. {experiment_name} on "
+            "{dataset_name} has none. Use one of the genre experiments.",
             experiment_name=experiment.name,
             dataset_name=dataset.name,
         )
-    dataset, found = read_features(experiment, dataset, data_root, clip, named=False)  # there is no run
+    dataset, features = read_features(experiment, dataset, data_root, clip, has_run=False)  # there is no run
     n_tracks = len(dataset.examples)
-    if not known:
+    if not has_artists:
         raise InputError(
-            "the leak meter needs tracks of known artists, and no two tracks of {dataset_name} share a group: add a "
-            "groups.csv (file,group) or the data set's index of artists.",
+            "Measuring leakage needs tracks of known artists, but no two tracks of {dataset_name} share a group. Add a "
+            "groups.csv (file,group) or the dataset's index of artists.",
             dataset_name=dataset.name,
         )
-    dataset, found = cut_into_pieces(dataset, found, clip.n_frames)
-    if len(dataset.examples) < 1.5 * n_tracks:
+    dataset, features = cut_into_pieces(dataset, features, clip.n_frames)
+    if len(dataset.examples) < 1.5 * n_tracks:  # with one piece per track, the first two groupings are equal
         raise InputError(
-            "the leak meter needs two pieces or more a track, and {n_tracks} tracks give {n_dataset_examples} of "
-            "{seconds:g} s: take shorter ones with --set clips.seconds=1.",
+            "Measuring leakage needs at least two pieces per track, but {n_tracks} tracks give {n_pieces} pieces of "
+            "{seconds:g} s. Use shorter pieces with --set clips.seconds=1.",
             n_tracks=n_tracks,
-            n_dataset_examples=len(dataset.examples),
+            n_pieces=len(dataset.examples),
             seconds=clip.seconds,
         )
-    nobody = Split(np.full(len(dataset.examples), "train", dtype=object), Message("not split yet"))
-    material = TrainingData(dataset, nobody, found, replace(clip, hop_frames=clip.n_frames))
+    no_split = Split(np.full(len(dataset.examples), "train", dtype=object), Message("not split yet"))
+    data = TrainingData(dataset, no_split, features, replace(clip, hop_frames=clip.n_frames))  # one clip per piece
     tracks = (example.id.rpartition("#")[0] for example in dataset.examples)
-    return material, [dataset.same.get(track, track) for track in tracks]
+    return data, [dataset.digests.get(track, track) for track in tracks]
 
 
-def deal_folds(
-    dataset: Dataset, way: str, tracks: Sequence[str], folds: int, experiment: Experiment, seed: int
+def _make_folds(
+    dataset: Dataset, grouping: str, tracks: Sequence[str], folds: int, experiment: Experiment, seed: int
 ) -> tuple[Split, ...]:
-    """The folds of one way: its groups are what may not stand on two sides."""
-    own = {"pieces": [example.id for example in dataset.examples], "tracks": tracks, "artists": dataset.groups}[way]
-    examples = tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True))
+    """Make the folds of one grouping."""
+    ids = [example.id for example in dataset.examples]
+    groups = {"pieces": ids, "tracks": tracks, "artists": dataset.groups}[grouping]
+    examples = tuple(replace(example, group=group) for example, group in zip(dataset.examples, groups, strict=True))
     grouped = replace(dataset, examples=examples)
     return make_folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
 
 
-def compare_ways(
-    experiment: Experiment, material: TrainingData, right: np.ndarray, seeds: tuple[int, ...], folds: int, n: int
+def _compare_groupings(
+    experiment: Experiment,
+    data: TrainingData,
+    is_correct: np.ndarray,
+    seeds: tuple[int, ...],
+    folds: int,
+    n_tracks: int,
 ) -> LeakageResult:
-    """The figures and their paired differences, each with its interval; `n` tracks."""
-    shares = right.mean(axis=1)  # [shape=(n_ways, n_pieces)]
+    """Compute the accuracy of each grouping and the paired differences, with intervals."""
+    shares = is_correct.mean(axis=1)  # over seeds: [shape=(n_groupings, n_pieces)]
 
-    def figure(name: str, values: np.ndarray, lowest: float = 0.0) -> LeakageEstimate:
-        return LeakageEstimate(name, *compute_mean_and_interval(values, material.dataset.groups, DRAWS, lowest))
+    def estimate(name: str, values: np.ndarray, lowest: float = 0.0) -> LeakageEstimate:
+        """Return the mean of `values` with its confidence interval."""
+        return LeakageEstimate(name, *compute_mean_and_interval(values, data.dataset.groups, N_BOOTSTRAP, lowest))
 
-    figures = tuple(figure(name, values) for name, values in zip(WAYS, shares, strict=True))
-    pairs = ((0, 1), (1, 2), (0, 2))
-    differences = tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k], -1.0) for i, k in pairs)
-    dataset, counts = material.dataset, (right.shape[2], n, len(set(material.dataset.groups)))
-    origin = (experiment.name, dataset.name, dataset.sample, seeds, folds, material.clip.seconds or 0.0)
-    return LeakageResult(*origin, *counts, figures, differences, right)
+    accuracies = tuple(estimate(name, values) for name, values in zip(GROUPINGS, shares, strict=True))
+    pairs = ((0, 1), (1, 2), (0, 2))  # what shared tracks add, what shared artists add, and both
+    differences = tuple(
+        estimate(f"{GROUPINGS[i]} - {GROUPINGS[k]}", shares[i] - shares[k], lowest=-1.0) for i, k in pairs
+    )
+    dataset, counts = data.dataset, (is_correct.shape[2], n_tracks, len(set(data.dataset.groups)))
+    origin = (experiment.name, dataset.name, dataset.sample, seeds, folds, data.clip.seconds or 0.0)
+    return LeakageResult(*origin, *counts, accuracies, differences, is_correct)

@@ -1,4 +1,4 @@
-"""Reproduce: train a run again from its folder, and say whether the results agree and what differs around them."""
+"""Train a run again from its folder, and compare results, environment, settings and data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WEIGHTS, SCHEMA = "model.weights.h5", "schema.json"  # in a .keras and in a .sko
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not the same in two runs; None where a run does not say."""
+    """One property that differs between two runs; None if a run does not have it."""
 
     name: str
     before: Any
@@ -34,20 +34,20 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What training a run again gave.
+    """The comparison of a run with the one that was trained again from its folder.
 
     Attributes
     ----------
-    run, new : the run, and the folder of the one that was trained again
-    expected : `bit` where both are deterministic and nothing differs around them, else `interval`
-    agrees : whether they agree as expected; with `interval`, whether the new main figure lies in the old interval
-    weights, scores, report : whether these are equal to the bit
-    metric, before, after : the main figure then and now
-    interval : its 95 % interval then; None where the run has none, and then the figures have to be equal
-    n_labels, n_equal_labels : predicted labels of the examples that both were tested on, and how many are equal;
-        of several classes at once, a label is one class of one example
+    run, new : name of the run, and folder of the new one
+    expected : `bit` if both are deterministic and nothing else differs, otherwise `interval`
+    agrees : whether they agree as expected; for `interval`, whether the new main metric is in the old interval
+    weights, scores, report : whether these are identical
+    metric, before, after : the main metric, old and new
+    interval : its old 95% interval; None if the run has none, and then the values must be equal
+    n_labels, n_equal_labels : predicted labels of the common test examples, and how many are equal; for a multi-label
+        task, each class of each example counts
     n_other_examples : examples that only one of them was tested on
-    differences : what differs in environment, settings and data
+    differences : in environment, settings and data
     """
 
     run: str
@@ -68,11 +68,11 @@ class Reproduction:
 
     @property
     def is_equal(self) -> bool:
-        """Whether weights, scores and report are equal to the bit."""
+        """Whether weights, scores and report are identical."""
         return self.weights and self.scores and self.report
 
-    def as_table(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reproduction as plain values."""
         return {**asdict(self), "equal": self.is_equal}
 
 
@@ -82,57 +82,56 @@ def reproduce_run(
     folder: Path | None = None,
     data_root: Path | None = None,
     deterministic: bool = False,
-    begun: Run | None = None,
+    partial: Run | None = None,
 ) -> Reproduction:
     """Train a complete run again as a new run, score it, and compare the two.
 
     Parameters
     ----------
-    run, runs_root, folder, data_root, deterministic : as `musicml.training.retrain_run` takes them
-    begun : an earlier reproduction of the run, to go on with if it was stopped
+    run, runs_root, folder, data_root, deterministic : as in `retrain_run`
+    partial : an interrupted reproduction of the run, to continue
 
     Raises
     ------
     InputError
-        If the run can't be trained again, its results can't be read, its data has changed, or `begun` is another's.
+        If the run cannot be trained again, its results cannot be read, its data has changed, or `partial` is not a
+        reproduction of it.
     """
     check_can_retrain(run)
-    predictions.read_predictions(run)  # what can't be compared is not trained for
+    predictions.read_predictions(run)  # fail before training if there is nothing to compare with
     if run.report.main is None:
+        raise InputError("report.json of run {run_name} has no main metric. Restore the file.", run_name=run.name)
+    if partial is not None and partial.info.reproduces != run.name:
         raise InputError(
-            "Expected report.json of run {run_name} to hold its main metric, and it does not. Put the file back.",
+            "Run {other} is not a reproduction of run {run_name}. Leave out --resume to start a new one.",
             run_name=run.name,
+            other=partial.name,
         )
-    if begun is not None and begun.info.reproduces != run.name:
-        raise InputError(
-            "Expected a reproduction of run {run_name} to go on with, and {other} is none. Leave out --resume to begin "
-            "one.",
-            run_name=run.name,
-            other=begun.name,
-        )
-    if begun is None:
+    if partial is None:
         new = retrain_run(run, runs_root, folder, data_root, deterministic)
     else:
-        new = begun if begun.is_whole else resume_run(begun, folder, data_root)
+        new = partial if partial.is_complete else resume_run(partial, folder, data_root)
     try:
         evaluate.evaluate_run(new)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(Message("stopped; go on with `musicml train --resume {path}`", path=new.path)) from None
+        raise KeyboardInterrupt(
+            Message("stopped; continue with `musicml train --resume {path}`", path=new.path)
+        ) from None
     return compare_results(run, new)
 
 
 def compare_results(run: Run, new: Run) -> Reproduction:
-    """Compare the results of a run with those of the one that was trained again from it."""
+    """Compare the results of a run with those of its reproduction."""
     before, after = run.report, new.report
     infos, differences = (run.info, new.info), tuple(_list_differences(run, new))
-    is_exact = all(info.deterministic for info in infos) and not differences
+    is_exact = all(info.deterministic for info in infos) and not differences  # only then can the bits be equal
     same = (
         _has_same_weights(run, new),
         len({(one.path / "predictions.csv").read_bytes() for one in (run, new)}) == 1,
         before.table | {"run": None} == after.table | {"run": None},
     )
     interval, value = before.get_interval(before.main_metric), after.metrics.get(before.main_metric)
-    low, high = interval or (before.main, before.main)
+    low, high = interval or (before.main, before.main)  # without an interval, the values must be equal
     is_within = value is not None and low is not None and high is not None and low <= value <= high
     expected, agrees = ("bit", all(same)) if is_exact else ("interval", is_within)
     figures = (*same, before.main_metric, before.main, value, interval, *_count_labels(run, new))
@@ -140,52 +139,53 @@ def compare_results(run: Run, new: Run) -> Reproduction:
 
 
 def _has_same_weights(run: Run, new: Run) -> bool:
-    """Tell whether the weights of two runs are equal to the bit, those of all folds too."""
+    """Return whether the weights of two runs are identical, also those of all folds."""
     pairs = [(run, new), *((get_fold(run, k), get_fold(new, k)) for k in range(1, new.info.split.folds + 1))]
     return all(_has_same_model(old.path, own.path) for old, own in pairs)
 
 
 def _has_same_model(old: Path, own: Path) -> bool:
-    """Tell whether the models in two folders have equal weights; of the old one no more is read than ours holds."""
+    """Return whether the models in two folders have identical weights."""
     name = next((name for name in MODELS if (own / name).is_file()), MODELS[0])
     if not (own / name).is_file() or not (old / name).is_file():
         return False
-    most = 2 * (own / name).stat().st_size + 1_000_000  # the settings beside the weights may be longer
-    digest = compute_weights_digest(own / name, most)
-    return digest is not None and digest == compute_weights_digest(old / name, most)
+    # the old run may come from a stranger: do not read much more than the new model has
+    max_bytes = 2 * (own / name).stat().st_size + 1_000_000
+    digest = compute_weights_digest(own / name, max_bytes)
+    return digest is not None and digest == compute_weights_digest(old / name, max_bytes)
 
 
 def _count_labels(run: Run, new: Run) -> tuple[int, int, int]:
-    """Count the predicted labels of the examples of both runs, those that are equal, and the other examples."""
+    """Count the predicted labels of common examples, the equal ones among them, and the other examples."""
     tables = [predictions.read_predictions(one) for one in (run, new)]
     shared = set(tables[0].names) & set(tables[1].names)
     n_others = len(set(tables[0].names) ^ set(tables[1].names))
     if not shared or set(tables[0].class_names) != set(tables[1].class_names):
         return 0, 0, n_others
     rows = (np.array([name in shared for name in table.names]) for table in tables)
-    aligned = comparison.align_tables([table.select(its) for table, its in zip(tables, rows, strict=True)])
-    said = [comparison.decide_labels(one, table) for one, table in zip((run, new), aligned, strict=True)]
-    equal = said[0] == said[1]
+    aligned = comparison.align_tables([table.select(mask) for table, mask in zip(tables, rows, strict=True)])
+    labels = [comparison.decide_labels(one, table) for one, table in zip((run, new), aligned, strict=True)]
+    equal = labels[0] == labels[1]
     if aligned[0].task == "single":
-        equal = equal.all(axis=1)
+        equal = equal.all(axis=1)  # one label per example
     return equal.size, int(equal.sum()), n_others
 
 
 def _list_differences(run: Run, new: Run) -> Iterator[Difference]:
-    """List what differs in environment, settings and data of two runs; seed and experiment are the same."""
+    """List the differences in environment, settings and data; seed and experiment are always the same."""
     before, after = _describe(run.info), _describe(new.info)
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             yield Difference(name, before.get(name), after.get(name))
-    kept, found = read_digests(run), read_digests(new)
-    if kept is not None and found is not None:
-        for name in sorted(kept.contents.keys() | found.contents.keys()):
-            if kept.contents.get(name) != found.contents.get(name):
-                yield Difference(f"digests.csv:{name}", kept.contents.get(name), found.contents.get(name))
+    old, own = read_digests(run), read_digests(new)
+    if old is not None and own is not None:
+        for name in sorted(old.contents.keys() | own.contents.keys()):
+            if old.contents.get(name) != own.contents.get(name):
+                yield Difference(f"digests.csv:{name}", old.contents.get(name), own.contents.get(name))
 
 
 def _describe(info: RunInfo) -> dict[str, Any]:
-    """Return what a result depends on, apart from seed, experiment and split, by its key in run.json."""
+    """Return the properties in run.json that can change a result, apart from seed, experiment and split."""
     machine = {name: value for name, value in info.machine.items() if name != "variables"}
     return {
         **_flatten({"versions": info.versions, "machine": machine}),
@@ -203,7 +203,7 @@ def _describe(info: RunInfo) -> dict[str, Any]:
 
 
 def _flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings by dotted key."""
+    """Return the values of nested tables by dotted key."""
     return {
         f"{name}.{key}": value
         for name, table in settings.items()
@@ -214,78 +214,78 @@ def _flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
 # The weights of a saved model
 
 
-def compute_weights_digest(path: Path, most: int) -> str | None:
-    """Compute a digest of all arrays in a .keras or a .skops file, whatever else it holds: 32 hex digits.
-
-    The file may be a stranger's: it is never loaded as a model.
+def compute_weights_digest(path: Path, max_bytes: int) -> str | None:
+    """Compute a digest of all arrays in a .keras or .skops file: 32 hex digits.
 
     Parameters
     ----------
-    path : the file
-    most : bytes of arrays that may be read
+    path : the file; it is never loaded as a model, so a stranger's file can run no code
+    max_bytes : size of all arrays that may be read
 
     Returns
     -------
-    None where the file is missing, damaged, or holds more than that
+    digest, or None if the file is missing, damaged or too large
     """
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > most:
+            if sum(member.file_size for member in archive.infolist()) > max_bytes:
                 return None
             if path.suffix == ".skops":
-                _add_forest(archive, found)
-            elif not _add_network(io.BytesIO(archive.read(WEIGHTS)), most, found):
+                _add_forest(archive, digest)
+            elif not _add_network(io.BytesIO(archive.read(WEIGHTS)), max_bytes, digest):
                 return None
-    except Exception:  # whatever half an archive, or none, makes zipfile, h5py, numpy and json raise
+    except Exception:  # a damaged archive makes zipfile, h5py, numpy and json raise many kinds of errors
         return None
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
-def _add_network(content: io.BytesIO, most: int, found: Any) -> bool:
-    """Add the arrays of an HDF5 file, in the order of their names; False where they are too large."""
+def _add_network(content: io.BytesIO, max_bytes: int, digest: Any) -> bool:
+    """Add the arrays of an HDF5 file, sorted by name; return False if they are too large."""
     import h5py
 
     names: list[str] = []
     with h5py.File(content, "r") as file:
-        file.visititems(lambda name, one: names.append(name) if isinstance(one, h5py.Dataset) else None)
-        if sum(file[name].nbytes for name in names) > most:
+        file.visititems(lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None)
+        if sum(file[name].nbytes for name in names) > max_bytes:  # a small compressed file can expand a lot
             return False
         for name in sorted(names):
-            found.update(name.encode())
-            _add_array(file[name][()], found)
+            digest.update(name.encode())  # so that two arrays cannot swap their names
+            _add_array(file[name][()], digest)
     return True
 
 
-def _add_forest(archive: zipfile.ZipFile, found: Any) -> None:
-    """Add what skops wrote: its tree of objects, with arrays by their values in place of their files' names.
+def _add_forest(archive: zipfile.ZipFile, digest: Any) -> None:
+    """Add the tree of objects that skops wrote, with the values of its arrays.
 
-    Those names and the objects' numbers are addresses in memory. A number counts only where it refers to an object
-    that was written before, as the place of that one.
+    File names and object ids in the tree are memory addresses, which differ each time. A reference to an earlier object
+    is therefore replaced by that object's position.
     """
     places: dict[Any, int] = {}
     order = itertools.count()
 
     def walk(node: Any) -> Any:
+        """Copy a node, with references replaced by positions and arrays by their values."""
         if isinstance(node, list):
             return [walk(part) for part in node]
         if not isinstance(node, dict):
             return node
         place = places.setdefault(node.get("__id__"), next(order))
-        made = {key: walk(value) for key, value in node.items() if key not in ("file", "_skops_version", "__id__")}
+        content = {key: walk(value) for key, value in node.items() if key not in ("file", "_skops_version", "__id__")}
         if node.get("__loader__") == "CachedNode":
-            made["refers_to"] = place
+            content["refers_to"] = place
         if "file" in node:
-            _add_array(np.load(io.BytesIO(archive.read(node["file"])), allow_pickle=False), found)
-        return made
+            _add_array(np.load(io.BytesIO(archive.read(node["file"])), allow_pickle=False), digest)
+        return content
 
-    found.update(json.dumps(walk(json.loads(archive.read(SCHEMA)))).encode())
+    digest.update(json.dumps(walk(json.loads(archive.read(SCHEMA)))).encode())
 
 
-def _add_array(array: Any, found: Any) -> None:
-    """Add one array; of records each field alone, since what fills the space between them is left to chance."""
+def _add_array(array: Any, digest: Any) -> None:
+    """Add one array to a digest."""
     array = np.asarray(array)
-    found.update(f"{array.dtype.descr} {array.shape}".encode())
+    digest.update(f"{array.dtype.descr} {array.shape}".encode())
+    # fields of records one by one: the padding bytes between them are arbitrary
     parts = [array[name] for name in array.dtype.names] if array.dtype.names else [array]
     for part in parts:
-        found.update(np.ascontiguousarray(part).tobytes())
+        digest.update(np.ascontiguousarray(part).tobytes())

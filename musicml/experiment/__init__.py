@@ -1,4 +1,4 @@
-"""Experiment files, run folders and the check of this machine."""
+"""Experiment files, run folders and the check of the environment."""
 
 from __future__ import annotations
 
@@ -56,6 +56,6 @@ if TYPE_CHECKING:
         write_digests,
     )
     from musicml.experiment.trash import TRASH_FOLDER, delete_run, list_trash, restore_run
-    from musicml.experiment.user_folder import MORE_FOLDERS, is_named, make_secret, read_secret, remember_folders
+    from musicml.experiment.user_folder import FOLDERS_VARIABLE, is_named, make_secret, read_secret, remember_folders
 
 __getattr__, __dir__, __all__ = export_lazily(__name__)

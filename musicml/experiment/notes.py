@@ -1,4 +1,4 @@
-"""A run's note and tags: the user's own words about it, in a file that no figure depends on."""
+"""The user's note and tags of a run, in a file that no result depends on."""
 
 from __future__ import annotations
 
@@ -16,44 +16,45 @@ NOTES_FILE = "notes.json"
 MAX_NOTE_LENGTH = 2_000  # characters
 MAX_TAG_LENGTH = 40
 MAX_TAGS = 50
-MAX_FILE_SIZE = 100_000  # bytes: the longest note and all tags, even if every character is escaped
+MAX_FILE_SIZE = 100_000  # bytes: enough for the longest note and all tags, even with every character escaped
 
 
 @dataclass(frozen=True)
 class RunNotes:
-    """What the user wrote about a run."""
+    """The note and the tags of a run."""
 
     note: str = ""
     tags: tuple[str, ...] = ()
 
 
 def read_notes(run: Run) -> RunNotes:
-    """Read the note and the tags of a run; leave out what breaks a rule.
+    """Read the note and the tags of a run, without those that are invalid.
 
-    The folder may be a stranger's, so nothing in it can stop a page or a table: a file that is too large, no JSON or
-    a link counts as empty.
+    The run may come from someone else, so no content raises an error. A file that is too large, a link or not JSON
+    counts as empty.
     """
     path, table = run.path / NOTES_FILE, None
     with contextlib.suppress(OSError, ValueError):
+        # a link could show a private file of the user as a note
         table = None if path.is_symlink() else parse_json(read_small_file(path, MAX_FILE_SIZE))
     table = table if isinstance(table, dict) else {}
     note, tags = table.get("note"), table.get("tags")
-    valid_tags = dict.fromkeys(tag for tag in tags if _is_tag(tag)) if isinstance(tags, list) else ()
+    valid_tags = dict.fromkeys(tag for tag in tags if _is_tag(tag)) if isinstance(tags, list) else ()  # keeps the order
     return RunNotes(note if _is_note(note) else "", tuple(valid_tags)[:MAX_TAGS])
 
 
 def write_note(run: Run, note: str) -> RunNotes:
-    """Write the note of a run in place of the one it has; an empty one removes it.
+    """Replace the note of a run; an empty one removes it.
 
     Raises
     ------
     InputError
-        If it is too long or not a line of printable text.
+        If the note is too long, or not one line of printable text.
     """
     if not _is_note(note := unicodedata.normalize("NFC", note.strip())):
         raise InputError(
             "Expected a note of one line with at most {most} printable characters, got {n} characters: {shown}. "
-            "Write a shorter one without line breaks and control characters.",
+            "Write a shorter one without line breaks or control characters.",
             most=MAX_NOTE_LENGTH,
             n=len(note),
             shown=make_printable(note),
@@ -62,14 +63,14 @@ def write_note(run: Run, note: str) -> RunNotes:
 
 
 def add_tags(run: Run, tags: Iterable[str]) -> RunNotes:
-    """Add tags to those of a run.
+    """Add tags to a run.
 
     Raises
     ------
     InputError
-        If one is too long or has other characters, or there are too many.
+        If a tag is too long or has invalid characters, or there are too many.
     """
-    tags = [unicodedata.normalize("NFC", tag) for tag in tags]
+    tags = [unicodedata.normalize("NFC", tag) for tag in tags]  # a letter with an accent may be one character or two
     for tag in tags:
         if not _is_tag(tag):
             raise InputError(
@@ -89,15 +90,15 @@ def add_tags(run: Run, tags: Iterable[str]) -> RunNotes:
 
 
 def remove_tags(run: Run, tags: Iterable[str]) -> RunNotes:
-    """Remove tags from those of a run.
+    """Remove tags from a run.
 
     Raises
     ------
     InputError
         If the run lacks one of them.
     """
-    before, gone = read_notes(run), [unicodedata.normalize("NFC", tag) for tag in tags]
-    for tag in gone:
+    before, removed = read_notes(run), [unicodedata.normalize("NFC", tag) for tag in tags]
+    for tag in removed:
         if tag not in before.tags:
             raise InputError(
                 "Expected one of the tags of run {run_name} ({tags}), got {tag}. Check its spelling.",
@@ -105,11 +106,11 @@ def remove_tags(run: Run, tags: Iterable[str]) -> RunNotes:
                 tags=", ".join(before.tags) or "none",
                 tag=make_printable(tag),
             )
-    return _write_notes(run, RunNotes(before.note, tuple(tag for tag in before.tags if tag not in gone)))
+    return _write_notes(run, RunNotes(before.note, tuple(tag for tag in before.tags if tag not in removed)))
 
 
 def _write_notes(run: Run, notes: RunNotes) -> RunNotes:
-    """Write notes.json, or remove it where it would be empty."""
+    """Write notes.json, or remove it if it would be empty."""
     path = run.path / NOTES_FILE
     if notes == RunNotes():
         path.unlink(missing_ok=True)
@@ -119,7 +120,7 @@ def _write_notes(run: Run, notes: RunNotes) -> RunNotes:
 
 
 def _is_note(text: Any) -> TypeGuard[str]:
-    """Return whether it is text that a terminal and a page show as it is, on one line."""
+    """Return whether a value is one line of printable text, not too long."""
     return isinstance(text, str) and len(text) <= MAX_NOTE_LENGTH and text.isprintable()
 
 

@@ -1,4 +1,4 @@
-"""Tell which process writes a run, and whether it still exists; let only one write it."""
+"""The process that trains a run: identify it, check whether it still exists, and lock the run for it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 from musicml.utils import InputError, has_exited, hold_lock, is_locked
 
-LOCK = ".lock"  # in a folder that one process at a time writes; no part of a run
-# environment variables that change how sums are divided among threads, or which kernels compute them
+LOCK = ".lock"  # the lock file in a folder; not part of a run
+# environment variables that change the order of floating-point sums, and so the last bits of results
 VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE", "XLA_FLAGS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "NVIDIA_TF32_OVERRIDE"),
@@ -23,26 +23,29 @@ PROCESSOR_NAME = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)  # in /pro
 
 
 def get_process_info() -> dict[str, Any]:
-    """Describe this process, so that readers of its run can tell whether it still exists (`has_process_exited`)."""
+    """Describe this process, so that `has_process_exited` can check later whether it still exists."""
     return {"id": os.getpid(), "place": get_host_id()}
 
 
 @functools.cache
 def get_host_id() -> str:
-    """Where this process's number holds: this machine since its start, this container; 16 hex digits, no name."""
+    """Return an ID of this machine since its start, and of this container: 16 hex digits, without a name.
+
+    A process ID is only valid within one host ID.
+    """
     try:  # on Linux
-        told = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+        source = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
     except OSError:
-        told = platform.node()
-    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+        source = platform.node()
+    return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
 
 
 def get_machine_info() -> dict[str, Any]:
-    """Describe this machine in what the last bits of a figure depend on, the number of threads too."""
+    """Describe what the last bits of a result depend on: the system, the processor and the number of threads."""
     variables = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    try:  # on Linux, where platform.processor() says no more than platform.machine()
-        found = PROCESSOR_NAME.search(Path("/proc/cpuinfo").read_text())
-        name = found[1].strip() if found else ""
+    try:  # on Linux, where platform.processor() only repeats platform.machine()
+        match = PROCESSOR_NAME.search(Path("/proc/cpuinfo").read_text())
+        name = match[1].strip() if match else ""
     except OSError:
         name = platform.processor()
     return {
@@ -55,47 +58,45 @@ def get_machine_info() -> dict[str, Any]:
     }
 
 
-def has_process_exited(known: Any) -> bool:
-    """Whether the process that run.json names is known to be over; False where that can't be told from here."""
-    if not isinstance(known, dict) or known.get("ended"):
-        return isinstance(known, dict)
-    return known.get("place") == get_host_id() and has_exited(known.get("id"))
+def has_process_exited(process: Any) -> bool:
+    """Return whether the process in run.json is known to have exited; False if that can't be checked from here."""
+    if not isinstance(process, dict) or process.get("ended"):  # `ended` was written by the process itself
+        return isinstance(process, dict)
+    return process.get("place") == get_host_id() and has_exited(process.get("id"))
 
 
-def hold_folder(folder: Path, refusal: InputError) -> contextlib.AbstractContextManager[None]:
-    """Be the only process that writes `folder`; raises `refusal` if another process holds it."""
-    return hold_lock(folder / LOCK, folder, refusal)
+def hold_folder(folder: Path, error_if_locked: InputError) -> contextlib.AbstractContextManager[None]:
+    """Lock `folder` for this process; raise `error_if_locked` if another process holds it."""
+    return hold_lock(folder / LOCK, folder, error_if_locked)
 
 
 def is_held(folder: Path) -> bool | None:
-    """Tell whether a process holds a folder; None where no lock file is left in it, or its disk has no locks."""
+    """Return whether a process holds a folder; None without a lock file or on a disk without locks."""
     return is_locked(folder / LOCK)
 
 
-def hold_run(path: Path, known: Any) -> contextlib.AbstractContextManager[None]:
-    """Be the only process that trains the run in the folder `path`, its folds included.
+def hold_run(path: Path, process: Any) -> contextlib.AbstractContextManager[None]:
+    """Lock the run in the folder `path`, including its folds, for training by this process.
 
-    `known` is the process that run.json names, for the message where another process holds the run.
+    `process` is the one that run.json names. The error message gives its ID if it holds the run.
     """
-    if isinstance(known, dict) and known.get("place") == get_host_id() and not has_process_exited(known):
-        refusal = InputError(
-            "Expected a run that no process is training, got {run_name}, which process {number} is training. Wait "
-            "until it ends, or stop that process first.",
+    if isinstance(process, dict) and process.get("place") == get_host_id() and not has_process_exited(process):
+        error = InputError(
+            "Run {run_name} is being trained by process {number}. Wait until it ends, or stop that process first.",
             run_name=path.name,
-            number=known.get("id"),
+            number=process.get("id"),
         )
-    else:  # on another machine, or one that has only just begun: run.json still names the one before
-        refusal = InputError(
-            "Expected a run that no process is training, got {run_name}, which another process is training, maybe on "
-            "another machine. Wait until it ends.",
+    else:  # on another machine, or just started: run.json still names the process before it
+        error = InputError(
+            "Run {run_name} is being trained by another process, maybe on another machine. Wait until it ends.",
             run_name=path.name,
         )
-    return hold_folder(path, refusal)
+    return hold_folder(path, error)
 
 
 def remove_abandoned_files(folder: Path) -> None:
-    """Remove what processes of this machine that are over left half written below `folder` (`write_atomically`)."""
+    """Remove the temporary files below `folder` that exited processes of this machine left (`write_atomically`)."""
     for path in folder.rglob(".*.*"):
-        found = re.fullmatch(r"\..+\.(\d+)(?:\.\w+)?", path.name)
-        if found and path.is_file() and has_process_exited({"id": int(found[1]), "place": get_host_id()}):
+        match = re.fullmatch(r"\..+\.(\d+)(?:\.\w+)?", path.name)  # the number is the process ID
+        if match and path.is_file() and has_process_exited({"id": int(match[1]), "place": get_host_id()}):
             path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Runs: folders that hold everything one execution of an experiment left behind.
+"""Run folders: each contains everything that one execution of an experiment produced.
 
-A run gets its final name when it begins; `report.json`, written last, makes it whole. Nothing else says so.
+A run has its final name from the start. It is complete once it has `report.json`, which is written last.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
     import pandas
 
 FORMAT_VERSION = 1
-PRETRAINED = "pretrained"  # status of a run whose model others trained
-TRASH_FOLDER = ".trash"  # in the folder of all runs, with the deleted ones in it
-FOLDS_FOLDER = "folds"  # in a run of a cross-validation, with a run of each fold in it
+PRETRAINED = "pretrained"  # the status of a run with a downloaded model
+TRASH_FOLDER = ".trash"  # in the folder of all runs, for the deleted ones
+FOLDS_FOLDER = "folds"  # in the run of a cross-validation, with one run per fold
 PACKAGES = ("musicml", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "scikit-learn", "onnxruntime")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder.
+    """A run folder, whose files are read each time they are needed.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Run:
     Examples
     --------
     >>> run = musicml.load_run("genre_gru")
-    >>> run.is_whole, run.info.data.dataset
+    >>> run.is_complete, run.info.data.dataset
     (True, 'gtzan')
     >>> len(run.predictions) == run.report.n
     True
@@ -71,31 +71,31 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The folder's name, which is the run's."""
+        """The name of the run, which is that of its folder."""
         return self.path.name
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the run is finished: it has its report."""
+    def is_complete(self) -> bool:
+        """Whether the run is complete: it has its report."""
         return (self.path / "report.json").is_file()
 
     @property
     def status(self) -> str:
-        """`whole`, or how far the run has come: `started`, `trained`; `pretrained` where others trained its model."""
-        return "whole" if self.is_whole else self.info.status
+        """The status: `started`, `trained`, `whole` (complete), or `pretrained` for a downloaded model."""
+        return "whole" if self.is_complete else self.info.status  # a value of tables and files, so it keeps its name
 
     @property
     def is_pretrained(self) -> bool:
-        """Whether others trained its model: it can be asked, and has no results of its own."""
+        """Whether the model was downloaded; such a run can predict, but has no results."""
         try:
             table = parse_json(read_small_file(self.path / "run.json"))
-        except (ValueError, OSError):  # damaged, which `info` explains
+        except (ValueError, OSError):  # damaged; `info` raises an error that explains it
             return False
         return isinstance(table, dict) and table.get("status") == PRETRAINED
 
     @property
     def info(self) -> RunInfo:
-        """run.json, read from the disk each time.
+        """The content of run.json.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Run:
 
     @property
     def report(self) -> Report:
-        """report.json, read from the disk each time.
+        """The content of report.json.
 
         Raises
         ------
@@ -117,17 +117,17 @@ class Run:
 
     @property
     def history(self) -> pandas.DataFrame:
-        """A data frame with a row an epoch, as `read_history` reads them."""
+        """A data frame with one row per epoch."""
         return make_data_frame({"stage": row.stage, **row.values} for row in self.read_history())
 
     @property
     def predictions(self) -> pandas.DataFrame:
-        """A data frame with a row a test example: its group, its true label or labels, and the score of each class."""
+        """A data frame with one row per test example: its group, its true labels, and the score of each class."""
         rows = self.table("predictions.csv")
         return make_data_frame({name: _to_number(name, cell, self.name) for name, cell in row.items()} for row in rows)
 
     def read_history(self) -> list[Epoch]:
-        """Read history.csv; no rows where there is no such file.
+        """Read history.csv; return no epochs if there is no such file.
 
         Raises
         ------
@@ -137,16 +137,15 @@ class Run:
         return parse_history(self.table("history.csv"))
 
     def _read_info(self) -> dict[str, Any]:
-        """Read run.json without a look at its values."""
+        """Read run.json without checking its values."""
         table = self.read("run.json")
         if not isinstance(table, dict):
-            raise InputError(
-                "run.json of run {name} must be a JSON object and is none: {cure}", name=self.name, cure=self.cure()
-            )
+            fix = self.suggest_fix()
+            raise InputError("run.json of run {name} is not a JSON object: {fix}", name=self.name, fix=fix)
         return table
 
     def read(self, name: str) -> Any:
-        """The JSON file `name` of this run.
+        """Read the JSON file `name` of this run.
 
         Raises
         ------
@@ -156,73 +155,72 @@ class Run:
         path = self.find(name)
         try:
             return parse_json(read_small_file(path))
-        except InputError:
+        except InputError:  # a ValueError too, but with a message of its own
             raise
         except (ValueError, OSError) as error:
             raise InputError(
-                "{name} of run {name2} must be JSON and can't be read ({error}): {cure}",
-                name=name,
-                name2=self.name,
+                "Could not read {file} of run {name} as JSON ({error}): {fix}",
+                file=name,
+                name=self.name,
                 error=error,
-                cure=self.cure(),
+                fix=self.suggest_fix(),
             ) from None
 
     def find(self, name: str) -> Path:
-        """Return the path of the file `name` of this run, or refuse a run that lacks it."""
+        """Return the path of the file `name` of this run; raise an InputError if it is missing."""
         if not os.path.exists(self.path / name):
-            raise InputError(
-                "run {name} must hold {name2}, and it is missing: {cure}", name=self.name, name2=name, cure=self.cure()
-            )
+            fix = self.suggest_fix()
+            raise InputError("{file} of run {name} is missing: {fix}", file=name, name=self.name, fix=fix)
         return self.path / name
 
-    def cure(self) -> str:
-        """What to do about a run that is not whole."""
+    def suggest_fix(self) -> str:
+        """Suggest how to repair or finish a run that is not complete."""
         if self.is_pretrained:
-            return Message("remove {path} and run `musicml fetch musicnn`, which makes it anew.", path=self.path)
-        whole = self.path.parent.parent if self.path.parent.name == FOLDS_FOLDER else self.path
-        return Message("finish the run with `musicml train --resume {whole}`, or train it again.", whole=whole)
+            return Message("remove {path} and run `musicml fetch musicnn`, which creates it again.", path=self.path)
+        path = self.path.parent.parent if self.path.parent.name == FOLDS_FOLDER else self.path  # of all folds together
+        return Message("finish the run with `musicml train --resume {path}`, or train it again.", path=path)
 
-    def update(self, **facts: Any) -> None:
-        """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
-        if self.is_whole:
-            raise InputError("run {name} is whole and is never changed: train again for another.", name=self.name)
-        write_json(self.path / "run.json", {**self._read_info(), "process": get_process_info(), **facts})
+    def update(self, **values: Any) -> None:
+        """Update run.json with `values` and with this process; raise an InputError if the run is complete."""
+        if self.is_complete:
+            raise InputError("Run {name} is complete and read-only. Start a new training run instead.", name=self.name)
+        write_json(self.path / "run.json", {**self._read_info(), "process": get_process_info(), **values})
 
     def table(self, name: str) -> list[dict[str, str]]:
-        """The rows of the CSV file `name` of this run; none where it is not there."""
+        """Read the CSV file `name` of this run; return no rows if there is no such file."""
         path = self.path / name
         return read_csv(path) if path.is_file() else []
 
 
 def _to_number(column: str, cell: str, run_name: str) -> str | float | None:
-    """Return a score of predictions.csv as a number; other cells stay words."""
+    """Convert a cell in a score column of predictions.csv to a number; other cells stay text."""
     if not column.startswith("score:"):
         return cell
     try:
-        return float(cell) if cell else None
+        return float(cell) if cell else None  # pandas shows None as NaN
     except ValueError:
         raise make_record_error(run_name, "predictions.csv", column, cell) from None
 
 
-def create_run(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
-    """Begin a run: make its folder, with the experiment's text and run.json.
+def create_run(root: Path, experiment: str, seed: int, text: str, info: Mapping[str, Any]) -> Run:
+    """Create a run folder with the experiment file and run.json.
 
     Parameters
     ----------
-    root : the folder of all runs; made where it is missing
-    experiment : the experiment's name
-    seed : the run's seed, part of its name
-    text : the experiment file, kept as it is
-    facts : what run.json shall say beside version, status, time and machine
+    root : the folder of all runs; created if it is missing
+    experiment : the name of the experiment
+    seed : the seed of the run, part of its name
+    text : the content of the experiment file, which is copied unchanged
+    info : further content of run.json, besides version, status, time and machine
     """
     now = datetime.datetime.now(datetime.UTC)
     return start_run(
-        make_run_folder(Path(root), f"{experiment}-{now:%Y%m%dT%H%M%S}-s{seed}"), experiment, seed, text, facts
+        make_run_folder(Path(root), f"{experiment}-{now:%Y%m%dT%H%M%S}-s{seed}"), experiment, seed, text, info
     )
 
 
-def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
-    """As `create_run`, in the folder `path`."""
+def start_run(path: Path, experiment: str, seed: int, text: str, info: Mapping[str, Any]) -> Run:
+    """Create a run as `create_run` does, in the existing folder `path`."""
     now = datetime.datetime.now(datetime.UTC)
     write_text(path / "experiment.toml", text)
     write_json(
@@ -237,80 +235,77 @@ def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[
             "git_commit": get_git_commit(),
             "process": get_process_info(),
             "machine": get_machine_info(),
-            **facts,
+            **info,
         },
     )
     return Run(path)
 
 
 def check_has_results(run: Run) -> None:
-    """Refuse a run whose model others trained."""
+    """Raise an InputError for a run of a downloaded model, which has no results."""
     if run.is_pretrained:
         raise InputError(
-            "Expected a run with results, and {run_name} has none: others trained its model. Ask it about a file with "
+            "Expected a run with results. {run_name} has none, since its model was downloaded. Predict files with "
             "`musicml predict {run_name} FILE`, or choose a run of an experiment.",
             run_name=run.name,
         )
 
 
 def mark_abandoned(root: Path) -> None:
-    """Say of the unfinished runs in `root` that this process wrote that it is no longer at them."""
+    """Mark the unfinished runs in `root` that this process started as no longer training."""
     for run in list_runs(root):
-        with contextlib.suppress(InputError):  # a full disk may be what ended the training
-            if not run.is_whole and run.info.process == get_process_info():
+        with contextlib.suppress(InputError):  # training may have ended because the disk is full
+            if not run.is_complete and run.info.process == get_process_info():
                 run.update(process={**get_process_info(), "ended": True})
 
 
 def get_fold(run: Run, k: int) -> Run:
-    """The run of fold `k`, from 1, of a cross-validation; it lies inside the whole one."""
+    """Return the run of fold `k`, from 1, of a cross-validation."""
     return Run(run.path / FOLDS_FOLDER / str(k))
 
 
 def make_run_folder(root: Path, name: str) -> Path:
-    """Make the folder `name` in `root`, with a number behind it where two runs begin in one second."""
+    """Create the folder `name` in `root`, with a number appended if another run started in the same second."""
     for suffix in ["", *(f"-{number}" for number in range(2, 1000))]:
         try:
             (root / f"{name}{suffix}").mkdir(parents=True)
             return root / f"{name}{suffix}"
-        except FileExistsError:
+        except FileExistsError:  # mkdir is atomic, so two processes never share a folder
             continue
         except OSError as error:
             raise os_error_to_input_error(error, root / name) from error
-    raise InputError(
-        "{root} must have room for a run named {name}, and has a thousand of that second: wait one.",
-        root=root,
-        name=name,
-    )
+    raise InputError("{root} already has 999 runs named {name}. Wait a second and try again.", root=root, name=name)
 
 
 def get_versions() -> dict[str, str]:
-    """Python's version and those of the packages that a figure depends on."""
+    """Return the versions of Python and of the packages that results depend on."""
     from importlib import metadata  # slow to import, and only training needs it
 
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def get_git_commit() -> str | None:
-    """Get the commit of the checkout that this code runs from, with `+changes` behind it where there are any.
+    """Return the commit of the checkout that this code runs from, with `+changes` appended if files were changed.
 
-    None where that checkout is no repository of its own: a commit of another one says nothing about this code.
+    None without a checkout, or if it lies in another repository, whose commit does not describe this code.
     """
     checkout = find_checkout()
     if checkout is None:
         return None
 
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(checkout), *words]
+    def git(*arguments: str) -> str:
+        """Run git in the checkout and return its output."""
+        command = ["git", "-C", str(checkout), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     try:
-        if not checkout.samefile(checkout / git("rev-parse", "--show-cdup")):
+        if not checkout.samefile(checkout / git("rev-parse", "--show-cdup")):  # empty in the top folder
             return None
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
@@ -318,14 +313,14 @@ def get_git_commit() -> str | None:
 
 
 def open_run(path: Path | str, root: Path | None = None) -> Run:
-    """The run in the folder `path`, or of that name in `root`, or the latest complete one of the experiment `path`.
+    """Open a run by its folder, by its name in `root`, or by its experiment, whose latest complete run is opened.
 
     Raises
     ------
     InputError
-        If no run folder is there, or one of a later format.
+        If there is no such run, or it has another format version.
     """
-    is_plain_name = Path(path).name == str(path) and not str(path).startswith(".")
+    is_plain_name = Path(path).name == str(path) and not str(path).startswith(".")  # else a path, never below `root`
     choices = [Path(path)] + ([Path(root) / path] if root and is_plain_name else [])
     folder = next((folder for folder in choices if (folder / "run.json").is_file()), None)
     if folder is None:
@@ -335,10 +330,10 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
         name, known = Path(path).name, [run.name for run in list_runs(root)]
         is_deleted = root is not None and (Path(root) / TRASH_FOLDER / name / "run.json").is_file()
         restore = Message(
-            "a deleted run has that name, and `musicml runs --restore {quote}` brings it back.", quote=shlex.quote(name)
+            "a deleted run has that name. Restore it with `musicml runs --restore {name}`.", name=shlex.quote(name)
         )
         raise InputError(
-            "{path} must be a run folder (one with a run.json) and is none: {hint}",
+            "{path} is not a run folder (it has no run.json): {hint}",
             path=path,
             hint=restore if is_deleted else suggest_names(name, known),
         )
@@ -346,8 +341,8 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     version = run._read_info().get("format_version")
     if version != FORMAT_VERSION:
         raise InputError(
-            "run {run_name} must be of format {format_version} and is of {version}: "
-            "read it with the musicml that made it.",
+            "Expected run {run_name} in format {format_version}, got format {version}. Use the version of musicml that "
+            "made it.",
             run_name=run.name,
             format_version=FORMAT_VERSION,
             version=version,
@@ -356,36 +351,36 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
 
 
 def list_runs(root: Path | None) -> list[Run]:
-    """Every run folder in `root`, the oldest first; folders without a readable run.json are passed over."""
+    """List the run folders in `root`, the oldest first, without those whose run.json can't be read."""
     if root is None or not Path(root).is_dir():
         return []
-    found = []
+    rows = []
     for path in sorted(Path(root).iterdir()):
         if (path / "run.json").is_file():
             try:
-                found.append((str(Run(path)._read_info().get("started", "")), path.name, Run(path)))
+                rows.append((str(Run(path)._read_info().get("started", "")), path.name, Run(path)))
             except InputError:
                 continue
-    return [run for _, _, run in sorted(found, key=lambda item: item[:2])]
+    return [run for _, _, run in sorted(rows, key=lambda row: row[:2])]  # runs themselves have no order
 
 
 def list_complete_runs(root: Path | None) -> list[tuple[Run, RunInfo]]:
-    """List the complete runs in `root`, the oldest first, each with its run.json; damaged ones are passed over."""
-    found = []
+    """List the complete runs in `root`, the oldest first, each with its run.json; damaged runs are left out."""
+    complete = []
     for run in list_runs(root):
         with contextlib.suppress(InputError):
-            found += [(run, run.info)] if run.is_whole else []
-    return found
+            complete += [(run, run.info)] if run.is_complete else []
+    return complete
 
 
 def describe_run(run: Run) -> dict[str, Any]:
-    """Return a row on a run for a table; a damaged run has its name and status only."""
+    """Return the row of a run for a table; a damaged run has only its name and status."""
     row: dict[str, Any] = {"run": run.name, "status": "damaged"}
     try:
         info = run.info
         row |= {"experiment": info.experiment, "dataset": info.data.name, "sample": info.data.sample, "seed": info.seed}
-        result = run.report if run.is_whole else None
+        report = run.report if run.is_complete else None
     except InputError:
         return row
     row["status"] = run.status
-    return row | ({"metric": result.main_metric, "value": result.main} if result else {})
+    return row | ({"metric": report.main_metric, "value": report.main} if report else {})

@@ -1,4 +1,4 @@
-"""The trash: deleted runs, in a folder inside the folder of all runs, from which they can be restored."""
+"""Delete and restore runs: a deleted run is moved to a trash folder inside the folder of all runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from musicml.experiment.process import get_host_id, has_process_exited, is_held
 from musicml.experiment.run import TRASH_FOLDER, Run, list_complete_runs, list_runs
 from musicml.utils import InputError, Message, describe_os_error, make_printable, os_error_to_input_error, suggest_names
 
-AGAIN = "~deleted-"  # and a number, behind the name of a run where the trash has one of that name
-QUIET_SECONDS = 15 * 60  # without a change, after which a training on another machine is taken to have stopped
+SUFFIX = "~deleted-"  # with a number, appended to the name if the trash already has a run with this name
+QUIET_SECONDS = 15 * 60  # a training on another machine counts as stopped after this time without changes
 
 
 def list_trash(root: Path) -> list[Run]:
-    """List the deleted runs of the folder of all runs, by name; one may be damaged."""
+    """List the deleted runs by name, including damaged ones."""
     folder = Path(root) / TRASH_FOLDER
     return [Run(path) for path in sorted(folder.iterdir())] if folder.is_dir() else []
 
@@ -29,12 +29,12 @@ def delete_run(name: str, root: Path) -> Path:
 
     Parameters
     ----------
-    name : its name in `root`, or its folder there; it may be damaged
+    name : the name of the run in `root`, or its folder there; it may be damaged
     root : the folder of all runs
 
     Returns
     -------
-    Where it is now; a link is moved, not what it leads to.
+    Path, the new location. A link is moved itself, not its target.
 
     Raises
     ------
@@ -44,12 +44,12 @@ def delete_run(name: str, root: Path) -> Path:
     path = _find_run_folder(name, Path(root))
     if is_training(Run(path)):
         raise InputError(
-            "Expected a run that is not training, and {run_name} still is. Stop it with Ctrl-C, or wait until it has "
-            "changed no file for {n} minutes.",
+            "Run {run_name} is still training. Stop it with Ctrl-C, or wait until none of its files has changed for "
+            "{n} minutes.",
             run_name=path.name,
             n=QUIET_SECONDS // 60,
         )
-    names = itertools.chain([path.name], (f"{path.name}{AGAIN}{number}" for number in itertools.count(2)))
+    names = itertools.chain([path.name], (f"{path.name}{SUFFIX}{number}" for number in itertools.count(2)))
     places = (Path(root) / TRASH_FOLDER / name for name in names)
     return _move(path, next(place for place in places if not os.path.lexists(place)))
 
@@ -59,44 +59,42 @@ def restore_run(name: str, root: Path) -> Path:
 
     Parameters
     ----------
-    name : its name in the trash, or the folder where it is or was
+    name : the name in the trash, or the present or former folder of the run
 
     Returns
     -------
-    Where it is now.
+    Path, the new location.
 
     Raises
     ------
     InputError
-        If the trash does not hold it, or another run has its name by now.
+        If the run is not in the trash, or another run now has its name.
     """
-    known, given, trash = [run.name for run in list_trash(root)], Path(name), Path(root) / TRASH_FOLDER
-    is_here = given.parent == Path() or _is_same_folder(Path(os.path.abspath(given)).parent, Path(root), trash)
-    if not is_here or given.name not in known:
+    known, path, trash = [run.name for run in list_trash(root)], Path(name), Path(root) / TRASH_FOLDER
+    is_here = path.parent == Path() or _is_same_folder(Path(os.path.abspath(path)).parent, Path(root), trash)
+    if not is_here or path.name not in known:
         raise InputError(
             "Expected a run in the trash of {root}, got {name}: {hint}",
             root=root,
             name=make_printable(name),
-            hint=suggest_names(given.name, known),
+            hint=suggest_names(path.name, known),
         )
-    target = Path(root) / re.sub(rf"{AGAIN}\d+$", "", given.name)  # the number that told it from another of its name
+    target = Path(root) / re.sub(rf"{SUFFIX}\d+$", "", path.name)
     if os.path.lexists(target):
         raise InputError(
-            "Expected {target} to be free for the run to restore, and there is another. Delete or rename that one "
-            "first.",
-            target=target,
+            "Could not restore the run, since {target} already exists. Delete or rename that one first.", target=target
         )
-    return _move(trash / given.name, target)
+    return _move(trash / path.name, target)
 
 
 def is_training(run: Run) -> bool:
-    """Tell whether a process is at work on a run, by its lock, else by what run.json says of the process.
+    """Return whether a process is training a run, by its lock if there is one, else by the process in run.json.
 
-    Of a process on another machine only its traces are known: it counts as working while files change.
+    A process on another machine can't be checked. It counts as training while files of the run change.
     """
-    if run.is_whole or not (run.path / "run.json").is_file():
+    if run.is_complete or not (run.path / "run.json").is_file():
         return False
-    if (held := is_held(run.path)) is not None:
+    if (held := is_held(run.path)) is not None:  # the lock decides, if the disk has locks
         return held
     try:
         info = run.info
@@ -105,41 +103,39 @@ def is_training(run: Run) -> bool:
     if info.status == "pretrained" or has_process_exited(info.process):
         return False
     if os.name == "posix" and isinstance(info.process, dict) and info.process.get("place") == get_host_id():
-        return True
+        return True  # a process of this machine that has not exited
     return time.time() - max(_list_changes(run.path)) < QUIET_SECONDS
 
 
 def _list_changes(folder: Path) -> Iterator[float]:
-    """Yield when a folder and each file in it changed, seconds since the epoch."""
+    """Yield the modification times of a folder and of each file in it, in seconds since 1970."""
     yield folder.stat().st_mtime
     for path in folder.rglob("*"):
-        yield path.lstat().st_mtime
+        yield path.lstat().st_mtime  # of a link itself, whose target may be missing
 
 
 def _find_run_folder(name: str, root: Path) -> Path:
-    """Find the folder of a run in `root`, which may be damaged, by its name or its path."""
-    given = Path(name)
-    choices = [root / given.name, given] if given.parent == Path() else [given]
+    """Find the folder of a run in `root`, possibly a damaged one, by its name or its path."""
+    given_path = Path(name)
+    choices = [root / given_path.name, given_path] if given_path.parent == Path() else [given_path]
     path = next((path for path in choices if _is_run_folder(path)), None)
     if path is None:
         latest = [run.name for run, info in list_complete_runs(root) if info.experiment == name][-1:]
         if latest:
             raise InputError(
-                "Expected the name of one run to delete, got the experiment {name}. Its latest run is {run_name}: "
-                "name that one, or another.",
+                "Expected the name of one run to delete, got the experiment {name}. Its latest run is {run_name}. Name "
+                "that run, or another one.",
                 name=make_printable(name),
                 run_name=latest[0],
             )
-        hint = suggest_names(given.name, [run.name for run in list_runs(root)])
-        if given.name in [run.name for run in list_trash(root)]:
+        hint = suggest_names(given_path.name, [run.name for run in list_runs(root)])
+        if given_path.name in [run.name for run in list_trash(root)]:
             hint = Message(
-                "it is in the trash, and `musicml runs --restore {quote}` brings it back.",
-                quote=shlex.quote(given.name),
+                "it is in the trash. Restore it with `musicml runs --restore {name}`.",
+                name=shlex.quote(given_path.name),
             )
-        raise InputError(
-            "Expected a run to delete, got {name}, which is none: {hint}", name=make_printable(name), hint=hint
-        )
-    path = Path(os.path.abspath(path))  # not resolved: a link to a run is deleted, and the run stays
+        raise InputError("There is no run {name} to delete: {hint}", name=make_printable(name), hint=hint)
+    path = Path(os.path.abspath(path))  # not `resolve`, so that deleting a link keeps its target
     if not _is_same_folder(path.parent, root):
         raise InputError(
             "Expected a run in {root} to delete, got {path}. Name its folder of runs with --runs {parent}.",
@@ -151,7 +147,7 @@ def _find_run_folder(name: str, root: Path) -> Path:
 
 
 def _is_run_folder(path: Path) -> bool:
-    """Tell whether a folder is, or was meant to be, a run; a dead link may have led to one."""
+    """Return whether a folder is a run, possibly a damaged one, or a dead link that may have led to a run."""
     is_dead_link = path.is_symlink() and not path.exists()
     return is_dead_link or (path / "run.json").is_file() or (path / "experiment.toml").is_file()
 
@@ -161,17 +157,17 @@ def _is_same_folder(path: Path, *others: Path) -> bool:
 
 
 def _move(path: Path, target: Path) -> Path:
-    """Rename a folder; both places are on one disk, so that it is moved whole or not at all."""
+    """Move a folder by renaming it, which is atomic, since both places are on one disk."""
     try:
         target.parent.mkdir(exist_ok=True)
         return path.rename(target)
     except OSError as error:
-        known = os_error_to_input_error(error, target)
-        if isinstance(known, InputError):
-            raise known from error
+        input_error = os_error_to_input_error(error, target)
+        if isinstance(input_error, InputError):
+            raise input_error from error
         raise InputError(
-            "Expected a folder that can be moved to {target}, and {path} can't be ({error}). Move it by hand.",
-            target=target,
+            "Could not move {path} to {target} ({error}). Move it by hand.",
             path=path,
+            target=target,
             error=describe_os_error(error),
         ) from error

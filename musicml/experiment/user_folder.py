@@ -1,6 +1,6 @@
-"""What musicml keeps for one user beside all data and runs: the secret that runs are signed with, and named folders.
+"""The user's configuration folder: the secret that signs runs, and the data folders that the user named.
 
-The folder is the one that the system has for settings, or that of the environment variable MUSICML_CONFIG.
+It is the system's folder for settings, or that of the environment variable MUSICML_CONFIG.
 """
 
 from __future__ import annotations
@@ -17,79 +17,78 @@ from musicml.utils import InputError, os_error_to_input_error
 SECRET, FOLDERS = "secret", "folders.txt"
 SECRET_BYTES = 32
 MAX_FOLDERS_BYTES = 1_000_000
-MORE_FOLDERS = "MUSICML_FOLDERS"  # how `musicml dashboard --folder` tells its pages what the user named
+FOLDERS_VARIABLE = "MUSICML_FOLDERS"  # passes the folders of `musicml dashboard --folder` to its pages
 
 
 def get_user_folder() -> Path:
-    """Return the user's folder of musicml; it need not be there."""
-    if named := os.environ.get("MUSICML_CONFIG"):
-        return Path(named)
-    import platformdirs  # some hundredths of a second
+    """Return the user's configuration folder, which may not exist yet."""
+    if folder := os.environ.get("MUSICML_CONFIG"):
+        return Path(folder)
+    import platformdirs  # here, since its import takes some hundredths of a second
 
     return platformdirs.user_config_path("musicml")
 
 
 def read_secret() -> bytes | None:
-    """Read the user's secret; None where there is none yet, or none that can be used."""
+    """Read the user's secret; None if there is none yet, or it is invalid."""
     try:
-        found = (get_user_folder() / SECRET).read_bytes()
+        secret = (get_user_folder() / SECRET).read_bytes()
     except OSError:
         return None
-    return found if len(found) == SECRET_BYTES else None
+    return secret if len(secret) == SECRET_BYTES else None
 
 
 def make_secret() -> bytes:
-    """Return the user's secret, made at the first call; of several processes that make one, the first one's stays.
+    """Return the user's secret, created by the first call. If several processes create one, the first wins.
 
     Raises
     ------
     InputError
-        If the user's folder can't be written to, or what lies there is no secret.
+        If the user's folder is not writable, or its secret is invalid.
     """
-    if found := read_secret():
-        return found
+    if secret := read_secret():
+        return secret
     path = get_user_folder() / SECRET
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{SECRET}.", dir=path.parent)  # for its owner's eyes alone
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{SECRET}.", dir=path.parent)  # readable by its owner only
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(SECRET_BYTES))
                 file.flush()
-                os.fsync(file.fileno())
-            _name_first(temporary, path)
+                os.fsync(file.fileno())  # an empty secret after a power cut would be invalid for good
+            _publish(temporary, path)
         finally:
             os.unlink(temporary)
     except OSError as error:
         raise os_error_to_input_error(error, path) from error
-    if found := read_secret():
-        return found
+    if secret := read_secret():
+        return secret
     raise InputError(
-        "Expected a secret of {n} bytes in {path}, and it holds something else. Remove it: your runs are then to be "
-        "trusted anew with `musicml runs --trust RUN`.",
+        "Expected a secret of {n} bytes in {path}, got something else. Remove the file, then trust your runs again "
+        "with `musicml runs --trust RUN`.",
         n=SECRET_BYTES,
         path=path,
     )
 
 
-def _name_first(temporary: str, path: Path) -> None:
-    """Give a finished file its name as well, unless another process was faster."""
+def _publish(temporary: str, path: Path) -> None:
+    """Make a finished file available as `path`, unless another process was faster."""
     with contextlib.suppress(FileExistsError):
         try:
-            os.link(temporary, path)  # which never replaces, so that all who ask get the same secret
+            os.link(temporary, path)  # unlike a rename it never replaces, so all processes get the same secret
         except FileExistsError:
             raise
-        except OSError:  # a disk without such links
+        except OSError:  # a disk without hard links
             with open(path, "xb") as file:
                 os.chmod(path, 0o600)
                 file.write(Path(temporary).read_bytes())
 
 
 def remember_folders(*folders: Path | str | None) -> None:
-    """Remember folders of data that the user named in a command, so that the dashboard shows their files.
+    """Remember data folders from a command, so that the dashboard may show their files.
 
-    Nothing happens without a folder, or where the user's folder can't be written to: the dashboard then tells how to
-    name it.
+    If the user's folder is not writable, nothing is remembered; the dashboard then explains how to name the folder.
     """
     known, path = _read_folders(), get_user_folder() / FOLDERS
     places = [Path(folder).resolve() for folder in folders if folder is not None and Path(folder).is_dir()]
@@ -97,25 +96,25 @@ def remember_folders(*folders: Path | str | None) -> None:
     if lines:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(path, "ab", buffering=0) as file:  # one write at the end: two commands at once lose neither
+            with open(path, "ab", buffering=0) as file:  # one appending write: simultaneous commands keep both folders
                 file.write(lines.encode())
 
 
 def list_named_folders() -> list[Path]:
-    """List the folders that the user named: with the dashboard's `--folder`, and those that were remembered."""
-    return [*_parse_folders(os.environ.get(MORE_FOLDERS, "").encode(errors="surrogateescape")), *_read_folders()]
+    """List the folders from the dashboard's `--folder` option, and the remembered ones."""
+    return [*_parse_folders(os.environ.get(FOLDERS_VARIABLE, "").encode(errors="surrogateescape")), *_read_folders()]
 
 
 def is_named(path: Path | str) -> bool:
-    """Return whether a path is a folder that the user named or lies below one, with all links followed.
+    """Return whether a path, with links resolved, is in a folder that the user named.
 
-    The folder of all data sets is named by MUSICML_DATA, or is `data` where the user stands.
+    The folder of all data sets counts too: that of MUSICML_DATA, or `data` in the current folder.
     """
     try:
         place = Path(path).resolve()
         folders = [Path(os.environ.get("MUSICML_DATA") or "data"), *list_named_folders()]
         return any(place.is_relative_to(folder.resolve()) for folder in folders)
-    except (OSError, ValueError, RuntimeError):  # what is no path, or leads round in a circle
+    except (OSError, ValueError, RuntimeError):  # an invalid path, or a loop of links
         return False
 
 
@@ -129,10 +128,10 @@ def _read_folders() -> list[Path]:
 
 
 def _parse_folders(lines: bytes) -> list[Path]:
-    """Parse folders, in JSON since a name may hold any sign, one a line; a damaged line is passed over."""
-    found = []
+    """Parse folders, one per line, in JSON since a name may contain any character; skip damaged lines."""
+    folders = []
     for line in lines.splitlines():
         with contextlib.suppress(ValueError):
             place = json.loads(line)
-            found += [Path(place)] if isinstance(place, str) and os.path.isabs(place) else []
-    return found
+            folders += [Path(place)] if isinstance(place, str) and os.path.isabs(place) else []
+    return folders

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
         compute_band_centers,
         compute_features,
         compute_log_mel,
-        upper,
+        get_fmax,
     )
-    from musicml.features.augmentation import DRAWN, Augment, check_augmentation, mix_examples
+    from musicml.features.augmentation import RESAMPLING, Augment, check_augmentation, mix_examples
     from musicml.features.cache import Features, get_features, get_frozen_outputs
     from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
     from musicml.features.clip_spec import ClipSpec, parse_clip_spec
@@ -32,6 +32,6 @@ if TYPE_CHECKING:
         get_targets,
     )
     from musicml.features.frame_stream import FrameStream
-    from musicml.features.spectrogram_image import WHITE, Spectrogram
+    from musicml.features.spectrogram_image import MAX_LEVEL, Spectrogram
 
 __getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -1,8 +1,8 @@
-"""Augment: training examples varied from epoch to epoch, so that a model can't learn them by heart.
+"""Augmentation: change training examples at random in every epoch, so that a model can't memorize them.
 
-Everything is drawn from a generator that is given, and nothing here is part of a model: what is served never varies.
+All randomness comes from the caller's generator. Augmentation is not part of a model: predictions use plain examples.
 Sources: Zhang, Cisse, Dauphin and Lopez-Paz, "mixup" (ICLR 2018); Yun, Han, Oh, Chun, Choe and Yoo, "CutMix" (ICCV
-2019); Park and others, "SpecAugment" (Interspeech 2019), whose masks these are.
+2019); Park and others, "SpecAugment" (Interspeech 2019), for the masks.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 from musicml.utils import InputError, define_option
 
-# which features an option can vary; every kind but those of other files may be mixed
-FOR = {
+# the features that each option is made for; mixing suits every kind
+KINDS_BY_OPTION = {
     "crop": ("log_mel", "mfcc", "spectrogram"),
     "tempo": ("log_mel", "mfcc", "spectrogram"),
     "pitch": ("spectrogram",),
@@ -31,34 +31,35 @@ FOR = {
     "views": ("log_mel", "pixels", "spectrogram"),
 }
 MIXING = ("mixup", "cutmix")
-QUIETEST = -100.0  # dB, as features have it
-SMOOTH = 0.1  # of all frequencies: how far apart those are at least that are coloured independently
-WHITE = 255.0  # of a spectrogram picture
-DRAWN = "nearest"  # how a clip is drawn longer, shorter, higher or lower; what was stored of another way is not read
+MIN_DECIBELS = -100.0  # dB, the silence of log-mel features
+CURVE_WIDTH = 0.1  # of all frequencies: the width over which a random equalizer curve is smoothed
+MAX_LEVEL = 255.0  # white in a spectrogram picture
+RESAMPLING = (  # interpolation of `resample_clip`; part of the cache key of augmented views
+    "nearest"  # how a clip is drawn longer, shorter, higher or lower; what was stored of another way is not read
+)
 
 
 @dataclass(frozen=True)
 class Augment:
-    """How training examples are varied; as it stands, not at all.
+    """Settings of augmentation. By default examples are not changed.
 
     Attributes
     ----------
     mixup, cutmix : how strongly two examples are mixed, the parameter of a Beta distribution; 0 is never
-    crop : whether a clip of a sound begins anywhere in its track, in place of the places that serving uses
-    shift : how far a clip begins earlier or later, in clips; how far a picture is moved, in its sides
-    tempo : by which share a sound gets faster or slower at most
-    pitch : by which share its frequencies are raised or lowered at most
-    colour : how much louder or quieter some of its frequencies get than others, in dB; as another room, microphone or
-        mix would have them
-    contrast : by which share the levels of a spectrogram picture are drawn apart or together at most
-    gain : how much louder or quieter all of it gets, in dB; of a spectrogram picture, colour and gain are in its levels
-    frequency_masks, frequency_width : how many bands are hidden, and how wide one is at most, as a share of all bins
-    time_masks, time_width : how many stretches are hidden, and how long one is at most, as a share of the clip
-    flip : whether a picture is mirrored, every second time
-    rotation : by how many degrees a picture is turned at most
-    zoom : by which share a picture gets larger or smaller at most
-    brightness : by which share a picture gets brighter or darker at most
-    views : how many varied views of each example a frozen backbone sees, beside the plain one; all are computed once
+    crop : whether a clip begins at a random place in its track, instead of the places used for prediction
+    shift : maximum shift in time, as a share of a clip; of a picture, as a share of its sides
+    tempo : maximum change of a sound's tempo, as a share
+    pitch : maximum change of its frequencies, as a share
+    colour : how much some frequencies get louder or quieter than others, in dB, as in another room or mix
+    contrast : maximum change of a spectrogram picture's contrast, as a share
+    gain : maximum change of the level, in dB; in a spectrogram picture, colour and gain are levels of 0 to 255
+    frequency_masks, frequency_width : how many bands are masked, and the maximum width as a share of all bins
+    time_masks, time_width : how many spans are masked, and the maximum length as a share of the clip
+    flip : whether every second picture, on average, is mirrored
+    rotation : maximum rotation of a picture, in degrees
+    zoom : maximum change of a picture's size, as a share
+    brightness : maximum change of a picture's brightness, as a share
+    views : how many augmented views of each example a frozen backbone sees besides the plain one, all computed once
     """
 
     mixup: float = define_option(0.0, least=0.0, most=10.0)
@@ -81,39 +82,39 @@ class Augment:
     views: int = define_option(0, least=0, most=50)
 
     @property
-    def mixes(self) -> bool:
-        """Whether examples are mixed with each other."""
+    def is_mixing(self) -> bool:
+        """Return whether examples are mixed with each other."""
         return bool(self.mixup or self.cutmix)
 
     @property
-    def varies(self) -> bool:
-        """Whether an example by itself is varied."""
-        return any(getattr(self, name) for name in FOR if name != "views")
+    def is_varying(self) -> bool:
+        """Return whether single examples are changed."""
+        return any(getattr(self, name) for name in KINDS_BY_OPTION if name != "views")
 
 
 def check_augmentation(augment: Augment, kind: str, file: str) -> None:
-    """Refuse options that features of this kind can't be varied by.
+    """Reject options that don't apply to features of this kind.
 
     Raises
     ------
     InputError
-        With the option, the kind and the cure.
+        If an option is not for `kind`, or views are requested but nothing varies.
     """
     for field in fields(augment):
-        allowed = FOR.get(field.name)
+        allowed = KINDS_BY_OPTION.get(field.name)
         if allowed and getattr(augment, field.name) and kind not in allowed:
             raise InputError(
-                "augment.{field_name} in {file} is for features of kind {allowed}, and features.kind is "
-                "{kind}: take it out, or change the features.",
+                "augment.{field_name} in {file} works with features of kind {allowed}, but features.kind is "
+                "{kind}. Remove it, or change the features.",
                 field_name=field.name,
                 file=file,
                 allowed=" or ".join(allowed),
                 kind=kind,
             )
-    if augment.views and not augment.varies:
+    if augment.views and not augment.is_varying:
         raise InputError(
-            "augment.views = {augment_views} in {file} needs something to vary, and nothing else in [augment] does: "
-            "add shift or flip, for example, or take views out.",
+            "augment.views = {augment_views} in {file} needs another option that changes examples. "
+            "Add one to [augment], for example shift or flip, or remove views.",
             augment_views=augment.views,
             file=file,
         )
@@ -122,118 +123,117 @@ def check_augmentation(augment: Augment, kind: str, file: str) -> None:
 def augment_clips(
     x: np.ndarray, augment: Augment, rng: np.random.Generator, fill: np.ndarray | None, kind: str = "log_mel"
 ) -> np.ndarray:
-    """A batch with each example varied by itself; its start and its tempo were changed before, as it was cut out.
+    """Augment each example of a batch by itself. `Clips` has already changed its start and its tempo.
 
     Parameters
     ----------
     x : np.ndarray [shape=(n, n_frames, n_bins)], features of sound, or [shape=(n, height, width, 3)], uint8 pictures
-    kind : of the features: those of a spectrogram picture are levels from 0 to 255, others dB
-    fill : np.ndarray [shape=(n_bins,)], what hidden bins of sound hold: their mean in training
+    kind : of the features: `spectrogram` has levels from 0 to 255, other kinds dB
+    fill : np.ndarray [shape=(n_bins,)], the value of masked bins: their mean in training
 
     Returns
     -------
-    np.ndarray of the same shape, float32 for sound and uint8 for pictures; `x` itself where nothing varies it
+    np.ndarray of the same shape, float32 for sound and uint8 for pictures; `x` itself if nothing changes it
     """
     if x.ndim == 4:
-        return np.stack([picture(pixels, augment, rng) for pixels in x]) if augment.varies else x
+        return np.stack([augment_picture(pixels, augment, rng) for pixels in x]) if augment.is_varying else x
     if augment.pitch:
+        # uniform in the logarithm: a factor and its inverse are equally likely
         factors = np.exp(rng.uniform(-1, 1, len(x)) * np.log1p(augment.pitch))
         _, n_frames, n_bins = x.shape
         x = np.stack([resample_clip(clip, n_frames, n_bins, pitch) for clip, pitch in zip(x, factors, strict=True)])
     if augment.colour or augment.gain or augment.contrast:
-        x = mixed_anew(x, augment, rng, (0.0, WHITE) if kind == "spectrogram" else (QUIETEST, np.inf))
+        x = _change_levels(x, augment, rng, (0.0, MAX_LEVEL) if kind == "spectrogram" else (MIN_DECIBELS, np.inf))
     if augment.frequency_masks or augment.time_masks:
         if fill is None:
             raise ValueError("fill=None")
+        # SpecAugment hides bands and spans, so that no single cue suffices; the mean carries no information
         x = np.array(x, dtype=np.float32)
         _, n_frames, n_bins = x.shape
         for clip in x:
             for _ in range(augment.frequency_masks):
-                begin, end = stretch(n_bins, augment.frequency_width, rng)
+                begin, end = _choose_span(n_bins, augment.frequency_width, rng)
                 clip[:, begin:end] = fill[begin:end]
             for _ in range(augment.time_masks):
-                begin, end = stretch(n_frames, augment.time_width, rng)
+                begin, end = _choose_span(n_frames, augment.time_width, rng)
                 clip[begin:end] = fill
     return x
 
 
 def resample_clip(clip: np.ndarray, n_frames: int, n_bins: int, pitch: float = 1.0) -> np.ndarray:
-    """A clip drawn longer or shorter, to [shape=(n_frames, n_bins)], its frequencies raised by the factor `pitch`.
-
-    Each new bin takes the level of the nearest old one, so that frames are repeated or left out: a mean of neighbours
-    would smooth a spectrogram's grain away, and a model would learn from smoother ones than it is asked about.
+    """Resample a clip to [shape=(n_frames, n_bins)], with its frequencies raised by the factor `pitch`.
 
     Parameters
     ----------
-    clip : np.ndarray [shape=(n, n_bins)]; its frequencies begin at 0 Hz and are equally far apart, or `pitch` is 1
+    clip : np.ndarray [shape=(n, n_bins)]; its frequencies begin at 0 Hz and are equally spaced, or `pitch` is 1
     """
+    # nearest neighbor repeats or drops frames; averaging neighbors would smooth the grain that real clips have
     from scipy.ndimage import affine_transform
 
     slower = len(clip) / n_frames
-    begin = (0.5 * slower - 0.5, 0.0)  # a frame's middle, not its beginning, is where it stands
+    begin = (0.5 * slower - 0.5, 0.0)  # a frame stands for its middle, not its beginning
     shape = (n_frames, n_bins)
     return affine_transform(clip.astype(np.float32), (slower, 1 / pitch), begin, shape, order=0, mode="nearest")
 
 
-def mixed_anew(x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds: tuple[float, float]) -> np.ndarray:
-    """`x` [shape=(n, n_frames, n_bins)] as it would be from another mix: contrast, colour and gain, within `bounds`.
+def _change_levels(
+    x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds: tuple[float, float]
+) -> np.ndarray:
+    """Change contrast, equalization and gain of `x` [shape=(n, n_frames, n_bins)] at random, within `bounds`.
 
-    What is at the lower bound stays there: silence has no colour.
+    Values at the lower bound stay there, because an equalizer can't make silence audible.
     """
     from scipy.ndimage import gaussian_filter1d
 
     n, _, n_bins = x.shape
     contrast = 1 + augment.contrast * rng.uniform(-1, 1, (n, 1, 1))
-    curves = gaussian_filter1d(rng.normal(size=(n, 1, n_bins)), SMOOTH * n_bins, axis=2, mode="wrap")
+    # smoothed noise: neighboring frequencies get similar gains, as with a real equalizer
+    curves = gaussian_filter1d(rng.normal(size=(n, 1, n_bins)), CURVE_WIDTH * n_bins, axis=2, mode="wrap")
     curves *= augment.colour * rng.uniform(0, 1, (n, 1, 1)) / np.abs(curves).max(axis=2, keepdims=True)
     gain = augment.gain * rng.uniform(-1, 1, (n, 1, 1))
     middle = x.mean(axis=(1, 2), keepdims=True)
-    found = np.clip((x - middle) * contrast + middle + curves + gain, *bounds)
-    return np.where(x > bounds[0], found, bounds[0]).astype(np.float32)
+    changed = np.clip((x - middle) * contrast + middle + curves + gain, *bounds)
+    return np.where(x > bounds[0], changed, bounds[0]).astype(np.float32)
 
 
-def stretch(n: int, most: float, rng: np.random.Generator) -> tuple[int, int]:
-    """Where a stretch begins and ends that hides up to the share `most` of `n`."""
+def _choose_span(n: int, most: float, rng: np.random.Generator) -> tuple[int, int]:
+    """Choose where a masked span begins and ends, at most the share `most` of `n`."""
     length = int(rng.integers(0, int(most * n) + 1))
     begin = int(rng.integers(0, n - length + 1))
     return begin, begin + length
 
 
-def picture(pixels: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
-    """One picture turned, zoomed, moved, mirrored and lit anew; what comes in at its edges repeats them.
-
-    Parameters
-    ----------
-    pixels : np.ndarray [shape=(height, width, 3)], uint8
-    """
+def augment_picture(pixels: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
+    """Rotate, zoom, shift, mirror and brighten one uint8 picture at random. Edge pixels fill what comes into view."""
     height, width, _ = pixels.shape
     angle = np.deg2rad(rng.uniform(-augment.rotation, augment.rotation))
     scale = 1 + rng.uniform(-augment.zoom, augment.zoom)
     across, down = rng.uniform(-augment.shift, augment.shift, 2) * (width, height)
-    mirrored = augment.flip and rng.random() < 0.5
-    light = 1 + rng.uniform(-augment.brightness, augment.brightness)
+    is_mirrored = augment.flip and rng.random() < 0.5
+    factor = 1 + rng.uniform(-augment.brightness, augment.brightness)
     if augment.rotation or augment.zoom or augment.shift:
-        pixels = warped(pixels, angle, scale, across, down)
-    if mirrored:
+        # one warp for all three, so that the picture is interpolated only once
+        pixels = warp_picture(pixels, angle, scale, across, down)
+    if is_mirrored:
         pixels = pixels[:, ::-1]
-    return np.clip(pixels * light, 0, 255).astype(np.uint8) if augment.brightness else np.ascontiguousarray(pixels)
+    return np.clip(pixels * factor, 0, 255).astype(np.uint8) if augment.brightness else np.ascontiguousarray(pixels)
 
 
-def warped(pixels: np.ndarray, angle: float, scale: float, across: float, down: float) -> np.ndarray:
-    """A picture turned by `angle` about its middle, drawn larger by `scale`, and moved, in radians and pixels."""
+def warp_picture(pixels: np.ndarray, angle: float, scale: float, across: float, down: float) -> np.ndarray:
+    """Rotate a picture by `angle` (radians) about its middle, scale it, and shift it (pixels)."""
     from PIL import Image
 
     height, width, _ = pixels.shape
     cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
     middle_x, middle_y = width / 2, height / 2  # Pillow counts from a pixel's edge
-    # and asks where each pixel comes from: the middle goes to the middle, moved
+    # Pillow maps each output pixel to its source: the shifted middle comes from the middle
     x, y = middle_x + across, middle_y + down
     left, top = middle_x - cosine * x - sine * y, middle_y + sine * x - cosine * y
-    # where the corners come from says how much of the edge is needed; all of it would take longer than the turning
+    # pad only as far as the corners reach outside: padding by the full size would cost more than the rotation
     from_x = left + np.array([0, cosine * width, sine * height, cosine * width + sine * height])
     from_y = top + np.array([0, -sine * width, cosine * height, cosine * height - sine * width])
     outside = max(0.0, -from_x.min(), -from_y.min(), from_x.max() - width, from_y.max() - height)
-    edge = min(max(height, width), int(np.ceil(outside)) + 2)  # two for the interpolation
+    edge = min(max(height, width), int(np.ceil(outside)) + 2)  # two more for the interpolation
     wide = Image.fromarray(np.pad(pixels, ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
     data = (cosine, sine, edge + left, -sine, cosine, edge + top)
     return np.asarray(wide.transform((width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR))
@@ -242,14 +242,14 @@ def warped(pixels: np.ndarray, angle: float, scale: float, across: float, down: 
 def mix_examples(
     x: np.ndarray, y: np.ndarray, augment: Augment, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A batch whose examples are mixed with each other, and their targets in the same shares.
+    """Mix the examples of a batch with each other, and their targets in the same proportions.
 
-    Mixup takes a weighted mean of two examples; CutMix puts a rectangle of one into the other. Where both are asked
-    for, each batch takes one of them.
+    Mixup averages two examples with random weights. CutMix replaces a rectangle of one by the other's. If both are
+    enabled, each batch uses one of them.
 
     Parameters
     ----------
-    x : np.ndarray [shape=(n, ...)], float32; without two axes to cut, it is only ever mixed up
+    x : np.ndarray [shape=(n, ...)], float32; CutMix needs two axes to cut, so shorter shapes only get mixup
     y : np.ndarray [shape=(n, n_classes)], each row a distribution
 
     Returns
@@ -261,24 +261,26 @@ def mix_examples(
     if not cut and not augment.mixup:
         return x, y
     strength = augment.cutmix if cut else augment.mixup
+    # Beta(a, a): a small a mostly keeps one of the two examples, a = 1 draws every share equally often
     share = rng.beta(strength, strength, len(x)).astype(np.float32)
     if cut:
-        x, share = patched(x, other, share, rng)
+        x, share = _paste_rectangles(x, other, share, rng)
     else:
-        kept = share.reshape(-1, *[1] * (x.ndim - 1))
-        x = kept * x + (1 - kept) * x[other]
+        weights = share.reshape(-1, *[1] * (x.ndim - 1))
+        x = weights * x + (1 - weights) * x[other]
+    # soft targets: a model that is too confident about a mixture pays for it in the loss
     return x, share[:, None] * y + (1 - share[:, None]) * y[other]
 
 
-def patched(
+def _paste_rectangles(
     x: np.ndarray, other: np.ndarray, share: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each example with a rectangle of another, of about `1 - share` of its area, and the share that it kept."""
+    """Paste a rectangle of another example, about `1 - share` of its area, into each. Return the share kept too."""
     height, width = x.shape[1:3]
-    mixed, kept = x.copy(), share.copy()
+    mixed, actual = x.copy(), share.copy()
     for place, (source, keep) in enumerate(zip(other, share, strict=True)):
         tall, wide = (round(float(np.sqrt(1 - keep)) * side) for side in (height, width))
         top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
         mixed[place, top : top + tall, left : left + wide] = x[source, top : top + tall, left : left + wide]
-        kept[place] = 1 - tall * wide / (height * width)
-    return mixed, kept
+        actual[place] = 1 - tall * wide / (height * width)  # sides are whole pixels, so the share is computed again
+    return mixed, actual

@@ -1,4 +1,4 @@
-"""Frames of a sound that comes in blocks: as they are completed, or collected to its end."""
+"""Features of audio that arrives in blocks: frame by frame as samples arrive, or all frames at the end."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ if TYPE_CHECKING:
     from musicml.features.audio_features import LogMel
     from musicml.features.spectrogram_image import Spectrogram
 
-TOGETHER = 2**18  # samples of a file, at least, that wait to become frames: 12 s at once cost a tenth less than 3 s
+MIN_CHUNK_SAMPLES = 2**18  # 12 s at a time cost a tenth less than 3 s
 
 
 class Framing:
-    """Frames of `n_fft` samples, `hop_length` samples apart, none of them padded; `n_bins` numbers describe each."""
+    """Frames of `n_fft` samples every `hop_length` samples, without padding. Each has `n_bins` values."""
 
-    def n_frames(self: Any, n_samples: int) -> int:
-        """How many whole frames fit into `n_samples` samples; of a spectrogram picture, how many columns begin so."""
+    def count_frames(self: Any, n_samples: int) -> int:
+        """Count the complete frames in `n_samples` samples, or a spectrogram picture's columns that begin there."""
+        # the first frame needs n_fft samples, each further one hop_length more
         return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
 
-    def n_samples(self: Any, n_frames: int) -> int:
-        """How many samples `n_frames` frames cover: the fewest that give so many."""
+    def count_samples(self: Any, n_frames: int) -> int:
+        """Count the samples that `n_frames` frames cover: the fewest that give so many frames."""
         return self.n_fft + (n_frames - 1) * self.hop_length if n_frames else 0
 
-    def shape_of(self: Any, n_samples: int) -> tuple[int, int]:
-        """The shape of the features of `n_samples` samples."""
-        return self.n_frames(n_samples), self.n_bins
+    def get_shape(self: Any, n_samples: int) -> tuple[int, int]:
+        """Return the shape of the features of `n_samples` samples."""
+        return self.count_frames(n_samples), self.n_bins
 
 
 class SoundStream:
-    """A sound that comes in blocks.
+    """Audio that arrives in blocks.
 
     Parameters
     ----------
     settings : which features
-    least_samples : int, samples; a sound that ends shorter is repeated up to this length
+    least_samples : int, samples; a shorter sound is repeated up to this length
     """
 
     def __init__(self, settings: LogMel | Spectrogram, least_samples: int):
         self.sample_rate, self.least, self.n_samples = settings.sample_rate, least_samples, 0
 
-    def remarks(self) -> tuple[str, ...]:
-        """What there is to say of a sound that had to be repeated."""
+    def get_warnings(self) -> tuple[str, ...]:
+        """Return a warning if the sound had to be repeated."""
         if self.n_samples >= self.least:
             return ()
         rate = self.sample_rate
@@ -59,37 +60,39 @@ class SoundStream:
 
 
 class FrameStream(SoundStream):
-    """The features of a sound that comes in blocks, frame by frame as soon as their samples are there.
+    """Computes frames from audio that arrives in blocks, as soon as their samples have arrived.
 
-    Together they equal `compute` of the whole sound, to rounding, while only the samples that later frames still need
-    are held. A sound that is too short is repeated by `rest`.
+    Together the frames equal `compute` of the complete sound, up to rounding. Only the samples that later frames need
+    are kept in memory. A sound that is too short is repeated by `compute_padded`.
     """
 
     def __init__(self, settings: LogMel, least_samples: int = 0):
         super().__init__(settings, max(least_samples, settings.n_fft))
         self.settings = settings
-        self.held = np.zeros(0, np.float32)
+        self.buffer = np.zeros(0, np.float32)
 
-    def take(self, y: np.ndarray) -> np.ndarray:
-        """The frames that the next samples `y` complete, [shape=(n_frames, n_bins)], float32."""
+    def process(self, y: np.ndarray) -> np.ndarray:
+        """Return the frames that the next samples `y` complete, [shape=(n_frames, n_bins)], float32."""
         self.n_samples += len(y)
-        self.held = np.concatenate([self.held, y])
-        n_frames = 0 if self.n_samples < self.least else self.settings.n_frames(len(self.held))
+        self.buffer = np.concatenate([self.buffer, y])
+        n_frames = 0 if self.n_samples < self.least else self.settings.count_frames(len(self.buffer))
         if not n_frames:
             return np.zeros((0, self.settings.n_bins), np.float32)
-        found = self.settings.compute(self.held)
-        self.held = self.held[n_frames * self.settings.hop_length :]
-        return found
+        frames = self.settings.compute(self.buffer)
+        # frames overlap, so the last samples are needed again
+        self.buffer = self.buffer[n_frames * self.settings.hop_length :]
+        return frames
 
-    def rest(self) -> np.ndarray:
-        """The frames of a sound that is shorter than `least_samples` so far, repeated; none of one that is not."""
+    def compute_padded(self) -> np.ndarray:
+        """Return the frames of a sound shorter than `least_samples`, repeated, or no frames if it is long enough."""
         if self.n_samples >= self.least:
             return np.zeros((0, self.settings.n_bins), np.float32)
-        return self.settings.compute(pad_audio(self.held, self.least))
+        # repeated: zeros would add silence that no recording has
+        return self.settings.compute(pad_audio(self.buffer, self.least))
 
 
 class FrameCollector(FrameStream):
-    """Collects the frames of a whole sound that comes in blocks, computed of many samples at a time."""
+    """Collects all frames of audio that arrives in blocks, computing many at a time."""
 
     def __init__(self, settings: LogMel, least_samples: int = 0):
         super().__init__(settings, least_samples)
@@ -98,19 +101,19 @@ class FrameCollector(FrameStream):
         self.parts: list[np.ndarray] = []
 
     def collect(self, y: np.ndarray) -> None:
-        """Take the next samples."""
+        """Add the next samples."""
         self.waiting.append(y)
         self.n_waiting += len(y)
-        if self.n_waiting >= TOGETHER:
+        if self.n_waiting >= MIN_CHUNK_SAMPLES:
             self._compute()
 
     def _compute(self) -> None:
-        """Compute what the waiting samples complete."""
-        self.parts.append(self.take(np.concatenate(self.waiting)))
+        """Compute the frames that the waiting samples complete."""
+        self.parts.append(self.process(np.concatenate(self.waiting)))
         self.waiting, self.n_waiting = [], 0
 
-    def finished(self) -> np.ndarray:
-        """All frames, [shape=(n_frames, n_bins)], float32, of a short sound repeated; nothing can be taken any more."""
+    def finish(self) -> np.ndarray:
+        """Return all frames, [shape=(n_frames, n_bins)], float32. No samples may be added afterwards."""
         if self.waiting:
             self._compute()
-        return np.concatenate([*self.parts, self.rest()])
+        return np.concatenate([*self.parts, self.compute_padded()])

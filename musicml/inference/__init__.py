@@ -1,4 +1,4 @@
-"""Predictions from a trained run: loading, calibration, explanations and export."""
+"""Predictions from trained runs: model loading, calibration, explanations and export."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Engines: a run's model as a function, by ONNX Runtime, Keras or scikit-learn.
+"""Load the model of a run with ONNX Runtime, Keras or scikit-learn.
 
-ONNX Runtime answers in a new process long before TensorFlow is imported, so it is asked wherever a run has an exported
-model, unless told otherwise.
+In a new process, ONNX Runtime predicts long before TensorFlow is imported. It is the default if a run has an exported
+model.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from musicml.models import compute_batch_limit
 from musicml.utils import InputError, compute_digest, get_message
 
 NAMES = ("auto", "onnx", "keras")
-MOST_METADATA = 65_536  # bytes
-MAPS = "maps"  # the exported model's second output, where it has one
+MAX_METADATA_BYTES = 65_536
+MAPS = "maps"  # the second output of an exported model with class activation maps
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Model:
     ----------
     engine : `onnx`, `keras` or `scikit-learn`
     scores : clips [shape=(n, ...)] → raw scores [shape=(n, n_classes)], float32
-    maps : clips → class activation maps [shape=(n, height, width, n_classes)]: each place's share of the logits, whose
-        mean over the places they are; None where the model does not give them
+    maps : clips → class activation maps [shape=(n, height, width, n_classes)]. Their mean over height and width is the
+        logits. None if the model has no such maps.
     """
 
     engine: str
@@ -46,81 +46,81 @@ class Model:
 
 
 def load_model(path: Path, serving: Manifest, engine: str = "auto") -> Model:
-    """The model of the run folder `path`, checked against what its serving.json says.
+    """Load the model in the run folder `path`, checked against its serving.json.
 
     Parameters
     ----------
-    engine : `onnx`, `keras` (for a forest: scikit-learn), or `auto`: the exported model where there is one
+    engine : `onnx`, `keras` (scikit-learn for a forest), or `auto`: the exported model if there is one
 
     Raises
     ------
     InputError
-        If the model is missing, damaged, or not the one that the run's serving.json and labels.json belong to.
+        If the model is missing or damaged, or does not belong to the run's serving.json and labels.json.
     """
     if engine not in NAMES:
         raise InputError("engine={engine!r} must be one of {names}.", engine=engine, names=", ".join(NAMES))
     try:
         if trust.is_own(Run(path)):
             return open_model(path, serving, engine)
-        from musicml.inference.apart import open_apart
+        from musicml.inference.isolated_process import open_isolated_model
 
-        return open_apart(Run(path), serving, engine)
+        return open_isolated_model(Run(path), serving, engine)
     except InputError:
         raise
     except ImportError as error:
         raise InputError(
-            "the model of {path_name} needs a package that is not installed ({error}): install musicml's extra cpu, "
-            "gpu or jax, or ask it with the engine onnx.",
+            "The model of {path_name} needs a package that is not installed ({error}). Install musicml with the extra "
+            "cpu, gpu or jax, or use the engine onnx.",
             path_name=path.name,
             error=error,
         ) from error
-    except Exception as error:  # each library has its own way to say that a file is damaged
+    except Exception as error:  # each library raises errors of its own for a damaged file
         raise InputError(
-            "the model of {path_name} must be whole and can't be ({reason}): train it again.",
+            "Could not load the model of {path_name} ({reason}). The file may be damaged: train it again.",
             path_name=path.name,
             reason=get_message(error),
         ) from error
 
 
 def open_model(path: Path, serving: Manifest, engine: str, n_threads: int = 0) -> Model:
-    """The run's model by the engine asked for, in this process; errors as each library has them."""
+    """Open the run's model in this process. Errors are those of the library."""
     file = find_model(path, serving, engine)
     if file.suffix == ".onnx":
-        return by_onnx(file, serving, n_threads)
-    return by_scikit_learn(file, serving) if file.suffix == ".skops" else by_keras(file)
+        return _load_onnx(file, serving, n_threads)
+    return _load_scikit_learn(file, serving) if file.suffix == ".skops" else _load_keras(file)
 
 
 def find_model(path: Path, serving: Manifest, engine: str = "auto") -> Path:
-    """The file that an engine opens, once it is known to be the one that the run's records were written for.
+    """Find the model file for an engine, and check that it belongs to the run.
 
     Raises
     ------
     InputError
-        If it is missing, lies elsewhere, or is another.
+        If the file is missing, a link to another folder, or not the one of this run.
     """
     file = path / "model.onnx"
     if engine == "keras" or not file.is_file():
         if engine == "onnx":
             raise InputError(
-                "{path_name} has no exported model (model.onnx): ask it with the engine keras.", path_name=path.name
+                "Run {path_name} has no exported model (model.onnx). Use the engine keras.", path_name=path.name
             )
-        return own(path, serving)
+        return find_original_model(path, serving)
     _check_is_the_runs(file, Run(path).info.exported)
     return file
 
 
-def own(path: Path, serving: Manifest) -> Path:
-    """The file of the run's own model, before any export.
+def find_original_model(path: Path, serving: Manifest) -> Path:
+    """Find the original model file of the run, not an exported one, and check that it belongs to the run.
 
     Raises
     ------
     InputError
-        If it is missing, lies elsewhere, or is not the one that serving.json was written for.
+        If the file is missing, a link to another folder, or not the one of this run.
     """
     file = path / serving.model["file"]
     if not file.is_file():
         raise InputError(
-            "run {path_name} must hold a model, and {file_name} is missing: finish it with "
+            "Run {path_name} has no model, {file_name} is missing. Finish the run with "
             "`musicml train --resume {path}`.",
             path_name=path.name,
             file_name=file.name,
@@ -131,84 +131,86 @@ def own(path: Path, serving: Manifest) -> Path:
 
 
 def _check_is_the_runs(file: Path, digest: str | None) -> None:
-    """Refuse a model that is a link to a file outside its run folder, or has another digest than its run says."""
+    """Reject a model file that is a link to another folder, or whose digest differs from the run's record."""
     if file.resolve().parent != file.parent.resolve():
         raise InputError(
-            "Expected {file_name} inside run {run_name}, and it is a link that leads elsewhere. Copy the file there.",
+            "Expected {file_name} in the folder of run {run_name}, got a link to another folder. Copy the file there.",
             file_name=file.name,
             run_name=file.parent.name,
         )
     if compute_digest(file) != digest:
-        raise foreign(file)
+        raise _make_mismatch_error(file)
 
 
-def foreign(path: Path) -> InputError:
-    """The refusal of a model that the rest of its run folder does not belong to."""
+def _make_mismatch_error(path: Path) -> InputError:
+    """Make the error about a model that does not belong to the rest of its run folder."""
     return InputError(
-        "{path_name} of run {path_parent_name} must be the model that its serving.json was written for, and is "
-        "not: it was damaged or comes from another run; put the run's own back, or train it again.",
+        "{path_name} of run {path_parent_name} is not the model that belongs to its serving.json. It was damaged or "
+        "comes from another run. Restore the original file, or train the run again.",
         path_name=path.name,
         path_parent_name=path.parent.name,
     )
 
 
-def by_onnx(path: Path, serving: Manifest, n_threads: int = 0) -> Model:
-    """The exported model in ONNX Runtime."""
-    session = session_of(path, n_threads)
+def _load_onnx(path: Path, serving: Manifest, n_threads: int = 0) -> Model:
+    """Load the exported model with ONNX Runtime."""
+    session = make_onnx_session(path, n_threads)
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
-        raise foreign(path)
-    (taken,), given = session.get_inputs(), [output.name for output in session.get_outputs()]
+        raise _make_mismatch_error(path)
+    (model_input,), outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
 
-    def output(name: str) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda clips: session.run([name], {taken.name: clips.astype(np.float32, copy=False)})[0]
+    def compute(name: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function that computes one output of the model."""
+        return lambda clips: session.run([name], {model_input.name: clips.astype(np.float32, copy=False)})[0]
 
-    return Model("onnx", output(given[0]), output(MAPS) if MAPS in given else None)
+    return Model("onnx", compute(outputs[0]), compute(MAPS) if MAPS in outputs else None)
 
 
-def session_of(path: Path, n_threads: int = 0) -> Any:
-    """An ONNX Runtime session on the processor, which tells nobody that there is one; `n_threads` 0: one a core."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its wheels report to their maker unless told not to
+def make_onnx_session(path: Path, n_threads: int = 0) -> Any:
+    """Make an ONNX Runtime session on the CPU, with one thread per core if `n_threads` is 0."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its wheels send usage data by default
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     if n_threads:
         options.intra_op_num_threads = n_threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting would count as work
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # busy waiting would count as CPU time
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def by_keras(path: Path) -> Model:
-    """The model in Keras."""
-    model = keras_model(path)
+def _load_keras(path: Path) -> Model:
+    """Load the model with Keras."""
+    model = load_keras_model(path)
     size = compute_batch_limit(model)
 
     def scores(clips: np.ndarray) -> np.ndarray:
-        some = [clips[start : start + size].astype(np.float32, copy=False) for start in range(0, len(clips), size)]
-        return np.concatenate([np.asarray(model(part, training=False), dtype=np.float32) for part in some])
+        """Score clips batch by batch, [shape=(n_clips, n_classes)]."""
+        batches = [clips[start : start + size].astype(np.float32, copy=False) for start in range(0, len(clips), size)]
+        return np.concatenate([np.asarray(model(batch, training=False), dtype=np.float32) for batch in batches])
 
     return Model("keras", scores)
 
 
-def keras_model(path: Path) -> Any:
-    """The `keras.Model` of a run.
+def load_keras_model(path: Path) -> Any:
+    """Load the `keras.Model` of a run.
 
     Raises
     ------
     InputError
-        If it can't be read and was saved by a newer Keras. What else is wrong with it, Keras raises itself.
+        If a newer version of Keras saved the model and this one can't read it. Keras raises all other errors.
     """
     from musicml.utils import import_keras
 
     keras = import_keras()
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)  # no code, whoever made it
+        return keras.saving.load_model(path, compile=False, safe_mode=True)  # safe mode runs no code from the file
     except Exception as error:
         saved_by = _read_keras_version(path)
-        if _order_version(saved_by) <= _order_version(keras.__version__):
+        if _split_version(saved_by) <= _split_version(keras.__version__):
             raise
         raise InputError(
-            "the model of {path_name} must be read by Keras {saved_by} or newer, which saved it, and {version} is "
-            'installed: `pip install "keras>={saved_by}"`.',
+            "The model of {path_name} was saved by Keras {saved_by}, but version {version} is installed. Run "
+            '`pip install "keras>={saved_by}"`.',
             path_name=path.parent.name,
             saved_by=saved_by,
             version=keras.__version__,
@@ -216,22 +218,22 @@ def keras_model(path: Path) -> Any:
 
 
 def _read_keras_version(path: Path) -> str:
-    """Return the version of Keras that saved a .keras archive; nothing where the archive does not say."""
+    """Read the version of Keras that saved a .keras archive; "" if it is unknown."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
-            said = json.loads(file.read(MOST_METADATA))["keras_version"]
-    except Exception:  # of a damaged archive zipfile raises errors of many kinds
+            version = json.loads(file.read(MAX_METADATA_BYTES))["keras_version"]
+    except Exception:  # zipfile raises many kinds of errors for a damaged archive
         return ""
-    return said if isinstance(said, str) and re.fullmatch(r"\d[\w.+]{,40}", said) else ""
+    return version if isinstance(version, str) and re.fullmatch(r"\d[\w.+]{,40}", version) else ""
 
 
-def _order_version(version: str) -> list[int]:
-    """Return the numbers of a version by which versions are ordered; none of an unknown one, the oldest of all."""
+def _split_version(version: str) -> list[int]:
+    """Split a version into numbers for comparison; an unknown version is the oldest."""
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
-def by_scikit_learn(path: Path, serving: Manifest) -> Model:
-    """The forests in scikit-learn."""
+def _load_scikit_learn(path: Path, serving: Manifest) -> Model:
+    """Load the random forests with scikit-learn."""
     from musicml.models import load_forest, predict_scores
 
     trees = load_forest(path)

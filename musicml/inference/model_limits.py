@@ -1,7 +1,6 @@
-"""Look at a model's file before it is opened: how large it says it is, against how large it is, and what it names.
+"""Check a model file by someone else before it is opened: its declared sizes, its layers and the names in it.
 
-Of a run that is not the user's own. What can't be seen here is held by the process that such a model is opened in
-(`musicml.inference.apart`).
+What can't be checked here is limited by the process that opens the model (`musicml.inference.isolated_process`).
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from musicml.utils import InputError, Message, get_message, make_printable, pars
 MEGABYTE = 2**20
 MAX_FILE_BYTES = 2_000 * MEGABYTE
 MAX_MEMBERS = {".keras": 16, ".skops": 100_000}
-MAX_GROWTH, FREE_BYTES = 4, 16 * MEGABYTE  # an archive's content, as times its size, and beside; Keras packs nothing
+MAX_GROWTH, FREE_BYTES = 4, 16 * MEGABYTE  # content of an archive: size times MAX_GROWTH plus FREE_BYTES
 MAX_JSON_BYTES = {"metadata.json": 65_536, "config.json": 8 * MEGABYTE, "schema.json": 64 * MEGABYTE}
-MAX_DEPTH = 64  # of groups in each other
+MAX_DEPTH = 64  # of nested groups
 MAX_LAYERS = 5_000
 MAX_PADDING = 256
 MAX_OBJECTS = 50_000  # groups and arrays of a weights file
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 
-# of an archive's end: its members, the bytes of its list of members, and where that begins
+# records at the end of a zip archive: number of members, size of the list of members, and its position
 END, END_64, LOCATOR_64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
 
-# every layer that a training of musicml writes; none runs code of the file's
+# all layers in models that musicml trains; none of them can run code from the file, as Lambda could
 LAYERS = {
     *("Activation", "Add", "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "Bidirectional"),
     *("Concatenate", "Conv2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GRU"),
@@ -40,11 +39,11 @@ LAYERS = {
 }
 MODELS = {"Functional", "Sequential"}
 PLAIN_MODULES = {"keras.initializers", "keras.regularizers"}
-SIZES = ("units", "filters", "kernel_size")  # each is a side of an array of weights
+SIZES = ("units", "filters", "kernel_size")  # each is a dimension of an array of weights
 
 
 def check_model_file(path: Path) -> None:
-    """Refuse a model whose file shows that it would take much more memory than its size, or holds foreign parts.
+    """Reject a model file that would need much more memory than its size, or that has unknown parts.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ def check_model_file(path: Path) -> None:
     """
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
-        raise make_refusal(
+        raise make_error(
             path,
             Message("a file of at most {max_file_bytes:,} MB", max_file_bytes=MAX_FILE_BYTES // MEGABYTE),
             f"{size // MEGABYTE:,} MB",
@@ -63,13 +62,13 @@ def check_model_file(path: Path) -> None:
         check_onnx(path)
         return
     if path.suffix not in MAX_MEMBERS:
-        raise make_refusal(path, Message("a model that ends in .keras, .skops or .onnx"), repr(path.suffix))
+        raise make_error(path, Message("a model that ends in .keras, .skops or .onnx"), repr(path.suffix))
     with _open_archive(path) as archive:
         names = check_members(archive, path, size)
         if path.suffix == ".keras" and names != {"metadata.json", CONFIG, WEIGHTS}:
-            said = make_printable(", ".join(sorted(names)))
-            raise make_refusal(
-                path, Message("metadata.json, {config} and {weights}", config=CONFIG, weights=WEIGHTS), said
+            shown = make_printable(", ".join(sorted(names)))
+            raise make_error(
+                path, Message("metadata.json, {config} and {weights}", config=CONFIG, weights=WEIGHTS), shown
             )
         for name in names & set(MAX_JSON_BYTES):
             table = _read_json(archive, name, path)
@@ -78,22 +77,22 @@ def check_model_file(path: Path) -> None:
 
 
 def _open_archive(path: Path) -> zipfile.ZipFile:
-    """Open a zip archive whose list of members is not too long to be read."""
+    """Open a zip archive after checking the length of its list of members, which zipfile would read completely."""
     most = MAX_MEMBERS[path.suffix]
     with open(path, "rb") as file:
         n = _count_members(file)
     if n is None:
-        raise make_refusal(path, Message("an archive that is whole"), Message("something else"))
+        raise make_error(path, Message("a complete archive"), Message("something else"))
     if n > most:
-        raise make_refusal(path, Message("an archive of at most {most:,} files", most=most), f"{n:,}")
+        raise make_error(path, Message("an archive of at most {most:,} files", most=most), f"{n:,}")
     try:
         return zipfile.ZipFile(path)
-    except Exception as error:  # of a damaged archive zipfile raises errors of many kinds
-        raise make_refusal(path, Message("an archive that is whole"), get_message(error)) from None
+    except Exception as error:  # zipfile raises many kinds of errors for a damaged archive
+        raise make_error(path, Message("a complete archive"), get_message(error)) from None
 
 
 def _count_members(file: io.BufferedReader) -> int | None:
-    """Return how many members an archive's list has room for, before zipfile reads it; None without such a list."""
+    """Return an upper bound of the number of members in an archive; None if it has no list of members."""
     size = file.seek(0, io.SEEK_END)
     start = max(0, size - END.size - 65_535)
     file.seek(start)
@@ -102,68 +101,68 @@ def _count_members(file: io.BufferedReader) -> int | None:
     if place < 0 or place + END.size > len(tail):
         return None
     _, _, _, _, n, length, _, _ = END.unpack_from(tail, place)
-    if place >= LOCATOR_64.size:  # of large archives another record holds the numbers, which zipfile then believes
+    if place >= LOCATOR_64.size:  # zip64: another record has the numbers, and zipfile uses those
         mark, _, where, _ = LOCATOR_64.unpack_from(tail, place - LOCATOR_64.size)
         if mark == b"PK\6\7":
             file.seek(min(where, size))
             record = file.read(END_64.size)
             if len(record) == END_64.size:
                 n, length = max(n, END_64.unpack(record)[7]), max(length, END_64.unpack(record)[8])
-    return max(n, length // 100)  # bytes a member, with its name twice
+    return max(n, length // 100)  # an entry takes about 100 bytes
 
 
 def check_members(archive: zipfile.ZipFile, path: Path, size: int) -> set[str]:
-    """Refuse an archive whose members are too large together, packed, or named like paths; return their names."""
+    """Reject an archive with members that are too large or have unsafe names; return the names."""
     members = archive.infolist()
-    names = {one.filename for one in members}
+    names = {member.filename for member in members}
     if len(names) < len(members):
-        raise make_refusal(
+        raise make_error(
             path, Message("each name once"), Message("{n_members} more", n_members=len(members) - len(names))
         )
     if len(members) > MAX_MEMBERS[path.suffix]:
-        raise make_refusal(
+        raise make_error(
             path,
             Message("an archive of at most {max_members:,} files", max_members=MAX_MEMBERS[path.suffix]),
             f"{len(members):,}",
         )
-    for one in members:
-        parts = one.filename.replace("\\", "/").split("/")
-        if ".." in parts or parts[0] == "" or ":" in parts[0]:
-            raise make_refusal(path, Message("names inside the archive"), make_printable(one.filename))
-    total, most = sum(one.file_size for one in members), MAX_GROWTH * size + FREE_BYTES
+    for member in members:
+        parts = member.filename.replace("\\", "/").split("/")
+        if ".." in parts or parts[0] == "" or ":" in parts[0]:  # a path that leads out of the archive
+            raise make_error(path, Message("names inside the archive"), make_printable(member.filename))
+    total, most = sum(member.file_size for member in members), MAX_GROWTH * size + FREE_BYTES
     if total > most:
-        raise make_refusal(
+        raise make_error(
             path, Message("at most {most:,} MB unpacked", most=most // MEGABYTE), f"{total // MEGABYTE:,} MB"
         )
     return names
 
 
 def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
-    """Read a JSON member of bounded size and depth."""
+    """Read a JSON member with limits on its size and depth."""
     most = MAX_JSON_BYTES[name]
     try:
         with archive.open(name) as file:
             content = file.read(most + 1)
         if len(content) > most:
-            raise make_refusal(path, Message("at most {most:,} bytes of {name}", most=most, name=name), Message("more"))
+            raise make_error(path, Message("at most {most:,} bytes of {name}", most=most, name=name), Message("more"))
         return json.loads(content) if name == "schema.json" else parse_json(content)
     except InputError:
         raise
     except Exception as error:
-        raise make_refusal(path, Message("JSON in {name}", name=name), get_message(error)) from None
+        raise make_error(path, Message("JSON in {name}", name=name), get_message(error)) from None
 
 
 # Keras
 
 
 def check_config(config: Any, path: Path) -> None:
-    """Refuse a network that names anything but the layers and settings that musicml's trainings write."""
+    """Reject a network with other layers or settings than those that musicml writes."""
     if not isinstance(config, dict):
-        raise make_refusal(path, Message("a network"), Message("something else"))
+        raise make_error(path, Message("a network"), Message("something else"))
     n_layers = 0
-    # what training was compiled with is never opened
-    for one in _list_objects({key: value for key, value in config.items() if key != "compile_config"}):
-        kind, module, registered = str(one.get("class_name")), one.get("module"), one.get("registered_name")
+    # compile_config is ignored when the model is loaded
+    for item in _list_objects({key: value for key, value in config.items() if key != "compile_config"}):
+        kind, module, registered = str(item.get("class_name")), item.get("module"), item.get("registered_name")
         is_layer = module == "keras.layers" and kind in LAYERS
         is_known = (
             is_layer
@@ -172,86 +171,86 @@ def check_config(config: Any, path: Path) -> None:
             or (module, kind) in ((None, "__keras_tensor__"), ("keras", "DTypePolicy"))
         )
         if not is_known or registered not in (None, kind):
-            raise make_refusal(path, Message("the layers that musicml trains"), make_printable(f"{module}.{kind}"))
+            raise make_error(path, Message("the layers that musicml trains"), make_printable(f"{module}.{kind}"))
         n_layers += is_layer
-        settings = one.get("config")
+        settings = item.get("config")
         padding = settings.get("padding") if isinstance(settings, dict) else None
         if any(type(n) is int and n > MAX_PADDING for n in _list_numbers(padding)):
-            raise make_refusal(
+            raise make_error(
                 path, Message("a padding of at most {max_padding}", max_padding=MAX_PADDING), Message("more")
             )
     if n_layers > MAX_LAYERS:
-        raise make_refusal(path, Message("at most {max_layers:,} layers", max_layers=MAX_LAYERS), f"{n_layers:,}")
+        raise make_error(path, Message("at most {max_layers:,} layers", max_layers=MAX_LAYERS), f"{n_layers:,}")
 
 
 def _list_objects(table: Any) -> Iterator[dict[str, Any]]:
-    """List the objects that a configuration names; its depth is bounded already."""
-    level = [table]
-    while level:
-        one = level.pop()
-        if isinstance(one, dict):
-            if "class_name" in one or "module" in one:
-                yield one
-            level += one.values()
-        elif isinstance(one, list):
-            level += one
+    """Yield the objects in a configuration, whose depth was checked by `_read_json`."""
+    pending = [table]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            if "class_name" in item or "module" in item:
+                yield item
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
 
 
 def check_weights(path: Path) -> None:
-    """Refuse a Keras archive whose arrays are not all there, lie elsewhere, or are too small for its layers."""
+    """Reject a Keras archive whose arrays are incomplete, in other files, or too small for its layers."""
     import h5py
 
     with zipfile.ZipFile(path) as archive:
         table, content = json.loads(archive.read(CONFIG)), archive.read(WEIGHTS)
-    sides, total = {1}, 0
+    dimensions, total = {1}, 0
     with h5py.File(io.BytesIO(content), "r") as file:
-        for name, one in _list_arrays(file, path):
-            stored = one.id.get_storage_size()
-            if one.is_virtual or one.external or one.dtype.kind not in "biufV" or one.dtype.hasobject:
-                raise make_refusal(path, Message("plain arrays of numbers"), make_printable(name))
-            if stored < one.size * one.dtype.itemsize:
-                raise make_refusal(path, Message("arrays that are all there"), f"{make_printable(name)}{one.shape}")
-            total += one.size * one.dtype.itemsize
+        for name, array in _list_arrays(file, path):
+            n_bytes = array.size * array.dtype.itemsize
+            if array.is_virtual or array.external or array.dtype.kind not in "biufV" or array.dtype.hasobject:
+                raise make_error(path, Message("plain arrays of numbers"), make_printable(name))
+            if array.id.get_storage_size() < n_bytes:  # compressed, or never written
+                raise make_error(path, Message("complete arrays"), f"{make_printable(name)}{array.shape}")
+            total += n_bytes
             if not name.startswith("optimizer/"):
-                sides |= set(one.shape)
+                dimensions |= set(array.shape)
     if total > len(content):
-        raise make_refusal(path, Message("arrays of at most {n_content:,} bytes", n_content=len(content)), f"{total:,}")
-    check_sizes(table, sides, path)
+        raise make_error(path, Message("arrays of at most {n_content:,} bytes", n_content=len(content)), f"{total:,}")
+    check_sizes(table, dimensions, path)
 
 
 def _list_arrays(file: Any, path: Path) -> Iterator[tuple[str, Any]]:
-    """List the arrays of a weights file; links to other files, and round in a circle, are refused."""
+    """Yield the arrays of a weights file; reject links, which could lead to other files or form a loop."""
     import h5py
 
-    groups, seen = [("", file)], 0
+    groups, n_objects = [("", file)], 0
     while groups:
-        place, group = groups.pop()
+        prefix, group = groups.pop()
         for name in group:
-            seen += 1
-            inner = f"{place}{name}"
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink) or inner.count("/") > MAX_DEPTH:
-                raise make_refusal(path, Message("no links"), make_printable(inner))
-            if seen > MAX_OBJECTS:
-                raise make_refusal(
+            n_objects += 1
+            full_name = f"{prefix}{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink) or full_name.count("/") > MAX_DEPTH:
+                raise make_error(path, Message("no links"), make_printable(full_name))
+            if n_objects > MAX_OBJECTS:
+                raise make_error(
                     path, Message("at most {max_objects:,} arrays", max_objects=MAX_OBJECTS), Message("more")
                 )
-            one = group[name]
-            if isinstance(one, h5py.Group):
-                groups.append((f"{inner}/", one))
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                groups.append((f"{full_name}/", item))
             else:
-                yield inner, one
+                yield full_name, item
 
 
-def check_sizes(config: Any, sides: set[int], path: Path) -> None:
-    """Refuse layers that are larger than the arrays of weights, whose `sides` are all the lengths that these have."""
-    for one in _list_objects(config):
-        settings = one.get("config")
+def check_sizes(config: Any, dimensions: set[int], path: Path) -> None:
+    """Reject layers whose sizes are not among the dimensions of the arrays of weights."""
+    for item in _list_objects(config):
+        settings = item.get("config")
         if not isinstance(settings, dict):
             continue
         for key in SIZES:
             for value in _list_numbers(settings.get(key)):
-                if type(value) is not int or value not in sides:
-                    raise make_refusal(
+                if type(value) is not int or value not in dimensions:
+                    raise make_error(
                         path,
                         Message("weights for {key} = {value}", key=key, value=make_printable(str(value))),
                         Message("none of that size"),
@@ -260,17 +259,16 @@ def check_sizes(config: Any, sides: set[int], path: Path) -> None:
 
 def _list_numbers(value: Any) -> list[Any]:
     if isinstance(value, list):
-        return [number for one in value for number in _list_numbers(one)]
+        return [number for item in value for number in _list_numbers(item)]
     return [] if value is None else [value]
 
 
-def make_refusal(path: Path, rule: str, said: str) -> InputError:
-    """Return the refusal of a model's file."""
+def make_error(path: Path, rule: str, actual: str) -> InputError:
+    """Make the error about an invalid model file."""
     return InputError(
-        "Expected {rule} in {file} of run {run_name}, got {said}. Get the run again from whoever made it, or train "
-        "one.",
+        "Expected {rule} in {file} of run {run_name}, got {actual}. Get a new copy of the run, or train one yourself.",
         rule=rule,
         file=path.name,
         run_name=path.parent.name,
-        said=said,
+        actual=actual,
     )

@@ -18,28 +18,28 @@ from musicml.features import compute_features
 from musicml.inference import backends, calibration, manifest, pooling, trust
 from musicml.utils import InputError, Message, suggest_names
 
-BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
-BATCH_VALUES = 2**21
-TOGETHER = 16  # files whose features are held at a time
+MAX_BATCH_CLIPS = 16  # larger batches need more memory without being faster
+MAX_BATCH_VALUES = 2**21  # so that a batch of large clips has fewer of them
+FILES_PER_BATCH = 16  # files whose features are in memory at the same time
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a run answers for one file.
+    """The prediction of a run for one file.
 
     Attributes
     ----------
-    file : the name it was given
-    class_names : in the order of the scores
+    file : the name of the file
+    class_names : the classes in the order of the scores
     scores : np.ndarray [shape=(n_classes,)], calibrated probabilities for the whole file
-    starts : np.ndarray [shape=(n_clips,)], where each clip begins, in seconds
+    starts : np.ndarray [shape=(n_clips,)], the start of each clip in seconds
     clip_scores : np.ndarray [shape=(n_clips, n_classes)], raw scores of each clip; `scores` is their calibrated mean
-    thresholds : for several classes at once, from which score each counts as present; empty where none was fitted
-    warnings : what a listener should know, a sentence each
-    seconds : how long it took: `read` (decode and features), `model`
-    clip_seconds : how long each clip is; None for a picture
-    temperature : what the scores were calibrated with
-    unlike : how far the file lies from training, `distance`, and the `limit` that is flagged beyond; None without one
+    thresholds : for multi-label tasks, the probability from which each class counts as present; empty if not fitted
+    warnings : problems with the file, a sentence each
+    seconds : durations: `read` (decoding and features), `model`
+    clip_seconds : the length of a clip; None for a picture
+    temperature : the temperature of the calibration
+    unlike : the `distance` of the file from the training files, and the out-of-distribution `limit`; None if not fitted
     """
 
     file: str
@@ -67,27 +67,27 @@ class Prediction:
 
     @property
     def present(self) -> list[str]:
-        """Of several classes at once, those above their thresholds, if there are any; of one class, that one."""
+        """For a multi-label task, the classes with a probability above their threshold; else `label` alone."""
         if self.task == "single":
             return [self.label]
         if not self.thresholds:
             return []
         rows = zip(self.class_names, self.scores, self.thresholds, strict=True)
-        return [name for name, score, least in rows if score >= least]
+        return [name for name, score, threshold in rows if score >= threshold]
 
     @property
     def over_time(self) -> np.ndarray:
-        """Calibrated probabilities of each clip by itself, [shape=(n_clips, n_classes)]."""
+        """Calibrated probabilities of each clip, [shape=(n_clips, n_classes)]."""
         return calibration.apply_temperature(self.clip_scores, self.temperature, self.task)
 
     @property
     def is_unlike_training(self) -> bool:
-        """Whether the file lies further from the training files than all but a few of validation did."""
+        """Whether the file is out of distribution: further from the training files than nearly all validation files."""
         return self.unlike is not None and self.unlike["distance"] > self.unlike["limit"]
 
-    def as_table(self, over_time: bool = False) -> dict[str, Any]:
-        """The prediction as plain values for JSON; with `over_time` each clip's probabilities too."""
-        probabilities = self.named(self.scores)
+    def to_dict(self, over_time: bool = False) -> dict[str, Any]:
+        """Convert the prediction to plain values for JSON, including each clip's probabilities if `over_time`."""
+        probabilities = self.name_scores(self.scores)
         table = {
             "file": self.file,
             "label": self.label,
@@ -101,24 +101,24 @@ class Prediction:
             table["present"] = self.present
         if over_time:
             clips = zip(self.windows(), self.over_time, strict=True)
-            table["over_time"] = [{**window, "probabilities": self.named(scores)} for window, scores in clips]
+            table["over_time"] = [{**window, "probabilities": self.name_scores(scores)} for window, scores in clips]
         return table
 
     def windows(self) -> list[dict[str, float]]:
-        """Where each clip begins and ends, in seconds; empty tables for a picture."""
+        """Return the start and end of each clip in seconds; empty tables for a picture."""
         if self.clip_seconds is None:
             return [{} for _ in self.starts]
         ends = ((float(start), float(start + self.clip_seconds)) for start in self.starts)
         return [{"start": round(start, 3), "end": round(end, 3)} for start, end in ends]
 
-    def named(self, scores: np.ndarray) -> dict[str, float]:
-        """Scores by class, as plain numbers."""
+    def name_scores(self, scores: np.ndarray) -> dict[str, float]:
+        """Return scores as plain numbers by class name."""
         return {name: round(float(score), 6) for name, score in zip(self.class_names, scores, strict=True)}
 
 
 @dataclass(frozen=True)
 class ModelInput:
-    """What a model is asked: one file's features, [shape=(n_frames, n_bins)], or one picture or VGGish table."""
+    """The features of one file, [shape=(n_frames, n_bins)], or one picture or VGGish table, with warnings."""
 
     name: str
     values: np.ndarray
@@ -127,17 +127,17 @@ class ModelInput:
 
 
 class Predictor:
-    """Answers for one run; the model is loaded once, at the first question, by whichever thread asks first.
+    """Predicts files with the model of a run. The model is loaded once, at the first prediction; threads can share it.
 
     Parameters
     ----------
-    run : a run that has been trained, or its folder
-    engine : `onnx` (quick to start), `keras`, or `auto`: the exported model where the run has one
+    run : a trained run, its folder or its name
+    engine : `onnx` (fast to load), `keras`, or `auto`: the exported model if the run has one
 
     Raises
     ------
     InputError
-        If the run's folder lacks what serving needs, or its parts do not fit each other.
+        If a file of the run is missing, or its files do not belong together.
 
     Examples
     --------
@@ -166,43 +166,42 @@ class Predictor:
     def predict(
         self, source: str | Path | bytes | np.ndarray, name: str | None = None, sample_rate: int | None = None
     ) -> Prediction:
-        """Answer for one file.
+        """Predict one file.
 
         Parameters
         ----------
-        source : path of a sound or picture file, its content, or an array: samples [shape=(n_samples,) or
+        source : path of an audio or picture file, its content, or an array: samples [shape=(n_samples,) or
             (n_samples, channels)], float in [-1, 1] or int16; a picture [shape=(height, width, 3)], uint8 RGB
-        name : what to call it, where `source` is no path
+        name : a name for messages, if `source` is not a path
         sample_rate : int, Hz, of samples given as an array
 
         Raises
         ------
         InputError
-            If the file can't be read, or the run can't be asked about a file at all.
+            If the file can't be read, or the run does not accept files.
         """
-        return self.answer([self.read(source, name, sample_rate)])[0]
+        return self.predict_features([self.read(source, name, sample_rate)])[0]
 
     def predict_all(self, sources: Iterable[str | Path]) -> Iterator[Prediction | InputError]:
-        """Answer for many files, in their order and several in one pass; for one that can't be read, why."""
-        for some in batch_items(sources, TOGETHER):
-            asked: list[ModelInput | InputError] = []
-            for source in some:
+        """Predict many files in order, several at a time; yield the error of a file that can't be read."""
+        for paths in batch_items(sources, FILES_PER_BATCH):
+            items: list[ModelInput | InputError] = []
+            for path in paths:
                 try:
-                    asked.append(self.read(source))
+                    items.append(self.read(path))
                 except InputError as error:
-                    asked.append(error)
-            questions = [question for question in asked if isinstance(question, ModelInput)]
-            answers = iter(self.answered(questions))
-            yield from (next(answers) if isinstance(question, ModelInput) else question for question in asked)
+                    items.append(error)
+            predictions = iter(self._predict_each([item for item in items if isinstance(item, ModelInput)]))
+            yield from (next(predictions) if isinstance(item, ModelInput) else item for item in items)
 
-    def answered(self, questions: list[ModelInput]) -> Sequence[Prediction | InputError]:
-        """`answer`, each question by itself where one of them can't be answered."""
+    def _predict_each(self, inputs: list[ModelInput]) -> Sequence[Prediction | InputError]:
+        """Predict all inputs together, or one by one if that raises an error."""
         try:
-            return list(self.answer(questions))
+            return list(self.predict_features(inputs))
         except InputError as error:
-            if len(questions) == 1:
+            if len(inputs) == 1:
                 return [error]
-            return [answer for question in questions for answer in self.answered([question])]
+            return [result for item in inputs for result in self._predict_each([item])]
 
     def read(
         self,
@@ -211,142 +210,143 @@ class Predictor:
         sample_rate: int | None = None,
         listen: Callable[[np.ndarray], object] | None = None,
     ) -> ModelInput:
-        """Read a file's features as a question, so that many can be answered together.
+        """Read the features of a file, so that many files can be predicted together.
 
         Parameters
         ----------
-        source, name, sample_rate : as `predict` takes them
-        listen : as `compute_features` takes it
+        source, name, sample_rate : as in `predict`
+        listen : as in `compute_features`
         """
-        self.check_asks_for_files()
-        begun = time.perf_counter()
-        asked = AudioSource(source, name or "", sample_rate)
-        values, warnings = compute_features(asked, self.settings, self.serving.clip.least_samples, listen)
-        return ModelInput(asked.name, values, warnings, time.perf_counter() - begun)
+        self.check_accepts_files()
+        start_time = time.perf_counter()
+        audio = AudioSource(source, name or "", sample_rate)
+        values, warnings = compute_features(audio, self.settings, self.serving.clip.least_samples, listen)
+        return ModelInput(audio.name, values, warnings, time.perf_counter() - start_time)
 
-    def check_asks_for_files(self) -> None:
-        """Refuse to be asked about files where the features come with a data set only."""
+    def check_accepts_files(self) -> None:
+        """Raise an InputError if the model needs features that come with a data set only."""
         if self.serving.asks_for != "file":
             raise InputError(
-                "run {run_name} answers for the VGGish features of its data set only, and can't be asked "
-                "about a file: ask a run of openmic_cnn.",
+                "Run {run_name} predicts from the VGGish features of its data set, so it does not accept files. Use a "
+                "run of openmic_cnn.",
                 run_name=self.run.name,
             )
 
-    def answer(self, questions: list[ModelInput]) -> list[Prediction]:
-        """Answer for features that are there already, all of them in as few passes through the model as can be.
+    def predict_features(self, inputs: list[ModelInput]) -> list[Prediction]:
+        """Predict from the features of one or more files, with their clips in common batches.
 
         Raises
         ------
         InputError
-            If what the model answers is no number.
+            If the model returns NaN or infinite scores.
         """
-        if not questions:
+        if not inputs:
             return []
-        begun = time.perf_counter()
-        places = [self.places(len(question.values)) for question in questions]
-        cuts = (self.cut(question.values, found) for question, found in zip(questions, places, strict=True))
-        scores = self.scores_of(itertools.chain.from_iterable(cuts))
-        raw = np.split(scores, np.cumsum([len(found) for found in places])[:-1])
-        share = (time.perf_counter() - begun) / len(questions)
-        return [self.summed_up(*parts, share) for parts in zip(questions, places, raw, strict=True)]
+        start_time = time.perf_counter()
+        starts = [self.compute_clip_starts(len(item.values)) for item in inputs]
+        cuts = (self.cut_clips(item.values, frames) for item, frames in zip(inputs, starts, strict=True))
+        scores = self.score_clips(itertools.chain.from_iterable(cuts))
+        raw = np.split(scores, np.cumsum([len(frames) for frames in starts])[:-1])  # back to one array per file
+        seconds = (time.perf_counter() - start_time) / len(inputs)
+        return [self.make_prediction(*parts, seconds) for parts in zip(inputs, starts, raw, strict=True)]
 
-    def places(self, n_frames: int) -> np.ndarray:
-        """The frames at which clips begin, [shape=(n_clips,)], int; a picture is one clip."""
+    def compute_clip_starts(self, n_frames: int) -> np.ndarray:
+        """Compute the first frame of each clip, [shape=(n_clips,)], int; a picture is one clip."""
         return self.serving.clip.compute_starts(n_frames)
 
-    def cut(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
-        """The clips that begin at `places`; a picture is its own and only clip."""
+    def cut_clips(self, values: np.ndarray, starts: np.ndarray) -> Iterator[np.ndarray]:
+        """Cut the clips that begin at the frames `starts`; a picture is returned whole."""
         length = self.serving.clip.n_frames
-        return (values if length is None else values[place : place + length] for place in places)
+        return (values if length is None else values[start : start + length] for start in starts)
 
-    def scores_of(self, clips: Iterable[np.ndarray]) -> np.ndarray:
-        """Raw scores of clips, [shape=(n_clips, n_classes)], float32; a batch of them is held at a time."""
-        model, clips = self.model(), iter(clips)
+    def score_clips(self, clips: Iterable[np.ndarray]) -> np.ndarray:
+        """Compute raw scores of clips, [shape=(n_clips, n_classes)], float32, with one batch in memory at a time."""
+        model, clips = self.load_model(), iter(clips)
         first = next(clips)
-        size = max(1, min(BATCH, BATCH_VALUES // first.size))
+        size = max(1, min(MAX_BATCH_CLIPS, MAX_BATCH_VALUES // first.size))
         batches = batch_items(itertools.chain([first], clips), size)
-        return np.concatenate([model.scores(np.stack(some)) for some in batches])
+        return np.concatenate([model.scores(np.stack(batch)) for batch in batches])
 
-    def summed_up(self, question: ModelInput, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
-        """One file's answer from its clips' raw scores: their average, calibrated."""
-        served = self.serving
+    def make_prediction(self, item: ModelInput, starts: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
+        """Make the prediction for a file: pool the raw scores of its clips, and calibrate them."""
+        serving = self.serving
         if not np.isfinite(raw).all():
             raise InputError(
-                "a model must answer numbers, and that of run {run_name} answers something else for "
-                "{question_name}: its training went astray; train it again, with a lower training.learning_rate.",
+                "The model of run {run_name} returned NaN or infinite scores for {file}, so its training probably "
+                "diverged. Train it again with a lower training.learning_rate.",
                 run_name=self.run.name,
-                question_name=question.name,
+                file=item.name,
             )
-        unlike, remarks = self.likeness(question.values)
-        pooled = pooling.pool_clips(raw, self.task, served.average)
+        unlike, warnings = self._measure_ood(item.values)
+        pooled = pooling.pool_clips(raw, self.task, serving.average)
         return Prediction(
-            question.name,
+            item.name,
             self.class_names,
-            calibration.apply_temperature(pooled, served.temperature, self.task),
-            places * (served.clip.frame_seconds or 0.0),
+            calibration.apply_temperature(pooled, serving.temperature, self.task),
+            starts * (serving.clip.frame_seconds or 0.0),
             raw,
-            served.thresholds,
-            (*question.warnings, *remarks),
-            {"read": question.seconds, "model": seconds},
+            serving.thresholds,
+            (*item.warnings, *warnings),
+            {"read": item.seconds, "model": seconds},
             self.task,
-            served.clip_seconds,
-            served.temperature,
+            serving.clip_seconds,
+            serving.temperature,
             unlike,
         )
 
-    def likeness(self, values: np.ndarray) -> tuple[dict[str, float] | None, list[str]]:
-        """How far a file lies from the training files, and what there is to say of it."""
+    def _measure_ood(self, values: np.ndarray) -> tuple[dict[str, float] | None, list[str]]:
+        """Measure the distance of a file from the training files; warn if it is out of distribution."""
         fitted = self.serving.unlike
         if fitted is None or fitted["version"] != calibration.TRAITS_VERSION:
             return None, []
         traits = calibration.compute_traits(values, self.serving.kind)
         if len(traits) != len(fitted["mean"]):
             raise make_record_error(self.run.name, "serving.json", "unlike.mean", fitted["mean"])
-        distance = calibration.compute_ood_distance(traits, fitted)
-        unlike = {"distance": distance, "limit": fitted["limit"]}
-        if distance <= fitted["limit"]:
+        distance, limit = calibration.compute_ood_distance(traits, fitted), fitted["limit"]
+        unlike = {"distance": distance, "limit": limit}
+        if distance <= limit:
             return unlike, []
-        said = Message(
-            "This is unlike anything in training, so the answer is a guess: its distance is "
-            "{distance:.1f}, the limit {limit:.1f}, and beyond that lay only {false_alarms}.",
-            distance=distance,
-            limit=fitted["limit"],
-            false_alarms=self.false_alarms(fitted),
+        n = next((n for n in range(1, 7) if round(distance, n) != round(limit, n)), 7)  # decimals until they differ
+        warning = Message(
+            "This file is out of distribution, so the prediction is a guess. Its distance from the training data is "
+            "{distance}, the limit {limit}; only {exceptions} exceed it.",
+            distance=round(distance, n),
+            limit=round(limit, n),
+            exceptions=self._describe_false_alarms(fitted),
         )
-        return unlike, [said]
+        return unlike, [warning]
 
-    def false_alarms(self, fitted: dict[str, Any]) -> str:
-        """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""
-        found = self.run.report.unlike_training if self.run.is_whole else None
-        if found:
-            return Message("{flagged} of {n} test files", flagged=found["flagged"], n=found["n"])
+    def _describe_false_alarms(self, fitted: dict[str, Any]) -> str:
+        """Count the flagged test files of a complete run, or the flagged validation files of another one."""
+        count = self.run.report.unlike_training if self.run.is_complete else None
+        if count:
+            return Message("{flagged} of {n} test files", flagged=count["flagged"], n=count["n"])
         return Message("{beyond} of {n} validation files", beyond=fitted["beyond"], n=fitted["n"])
 
-    def index_of(self, label: str) -> int:
-        """The place of a class among the scores.
+    def get_class_index(self, label: str) -> int:
+        """Return the index of a class in the scores.
 
         Raises
         ------
         InputError
-            If the run knows no such class.
+            If the run has no such class.
         """
         if label not in self.class_names:
             raise InputError(
-                "class {label!r} must be one that run {run_name} knows: {hint}",
-                label=label,
+                "Run {run_name} has no class {label!r}: {hint}",
                 run_name=self.run.name,
+                label=label,
                 hint=suggest_names(label, self.class_names),
             )
         return self.class_names.index(label)
 
     @property
-    def apart_remark(self) -> str | None:
-        """What to know of a run that is not the user's own, and so is asked in a process of its own; else None."""
-        return None if trust.is_own(self.run) else trust.describe_apart(self.run)
+    def isolation_notice(self) -> str | None:
+        """A notice that the model runs in an isolated process, if the run is not the user's own; else None."""
+        return None if trust.is_own(self.run) else trust.describe_isolation(self.run)
 
-    def model(self) -> backends.Model:
-        """The loaded model; loaded once even if many threads ask at the same time."""
+    def load_model(self) -> backends.Model:
+        """Load the model at the first call, and return it; safe to call from several threads."""
         with self._lock:
             if self._model is None:
                 self._model = backends.load_model(self.run.path, self.serving, self.engine)
@@ -354,7 +354,7 @@ class Predictor:
 
 
 def batch_items(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of `size` items each, the last perhaps shorter (itertools has this from Python 3.12 on)."""
+    """Yield lists of `size` items, the last possibly shorter (`itertools.batched` needs Python 3.12)."""
     items = iter(items)
-    while some := list(itertools.islice(items, size)):
-        yield some
+    while batch := list(itertools.islice(items, size)):
+        yield batch

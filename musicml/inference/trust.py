@@ -1,8 +1,8 @@
-"""Trust: whether a run is the user's own, told by a signature with the user's secret.
+"""Sign runs with the user's secret, so that runs by other people are recognized.
 
-A fingerprint tells that the parts of a run belong together, whoever made them. The signature tells that this user made
-the run or trusts it: an HMAC-SHA256 of what decides which model is loaded and how it is asked. A run without one is
-asked in a process of its own (`musicml.inference.apart`).
+A fingerprint proves that the files of a run belong together, but not who made them. The signature proves that this user
+made or trusts the run. It is an HMAC-SHA256 of the digests of all files that predictions depend on. The model of a run
+without it is opened in an isolated process (`musicml.inference.isolated_process`).
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ FILE = "signature.json"
 HAS_MEMORY_LIMIT = sys.platform == "linux"
 MAX_BYTES = 10_000
 MEANING = Message(
-    "run {run_name} is trusted from now on: its model is opened in musicml's own process, without a limit on memory or "
-    "time. A model holds no code, but a damaged one can still end the program. Trust runs of people you know."
+    "Run {run_name} is now trusted. Its model is opened in musicml's own process, without limits on memory or time. "
+    "A model contains no code, but a damaged one can still end the program. Trust only runs of people you know."
 )
 
-_made: set[bytes] = set()  # what this process signed, or would have where the user's folder can't be written to
+_made: set[bytes] = set()  # messages signed by this process, even if the signature could not be written
 
 
 def sign_run(run: Run) -> bool:
     """Sign a run that this process made; return whether a signature was written.
 
-    Where the user's folder can't be written to, the log says so, and the run is trusted by this process alone.
+    If the user's folder is not writable, only this process trusts the run, and a warning is logged.
     """
     message = _describe(run)
     _made.add(message)
     try:
         _write(run, message)
     except InputError as error:
-        logger.warning("the run is not signed, so later it is asked in a process of its own: %s", error)
+        logger.warning("the run could not be signed, so its model will be opened in an isolated process: %s", error)
         return False
     return True
 
 
 def trust_run(run: Run) -> str:
-    """Sign a run that someone else made, with the runs of its folds; return what that means.
+    """Sign a run by someone else and the runs of its folds; return an explanation of the consequences.
 
     Raises
     ------
     InputError
-        If the run can't be asked, or the user's folder can't be written to.
+        If the run can't predict, or the user's folder is not writable.
     """
     from musicml.inference import backends
 
-    for one in (run, *(Run(path) for path in sorted((run.path / FOLDS_FOLDER).glob("[0-9]*")))):
-        serving = read_manifest(one)
+    for part in (run, *(Run(path) for path in sorted((run.path / FOLDS_FOLDER).glob("[0-9]*")))):
+        serving = read_manifest(part)
         for engine in ("auto", "keras"):
-            backends.find_model(one.path, serving, engine)
-        _write(one, _describe(one))
+            backends.find_model(part.path, serving, engine)  # checks the digests that are signed
+        _write(part, _describe(part))
     return MEANING.format(run_name=run.name)
 
 
 def is_own(run: Run) -> bool:
-    """Return whether the user's secret signed the run as it is now."""
+    """Return whether the run, in its present state, is signed with the user's secret."""
     try:
         message = _describe(run)
     except InputError:
@@ -77,23 +77,22 @@ def is_own(run: Run) -> bool:
         table = parse_json(read_small_file(run.path / FILE, MAX_BYTES))
     except (OSError, ValueError):
         return False
-    found = table.get("hmac") if isinstance(table, dict) else None
-    if secret is None or not isinstance(found, str):
+    signature = table.get("hmac") if isinstance(table, dict) else None
+    if secret is None or not isinstance(signature, str):
         return False
-    # of bytes, since it takes only ASCII as text; JSON may hold halves of characters, which have no bytes
-    return hmac.compare_digest(found.encode(errors="replace"), _sign(secret, message))
+    # compared in constant time, as bytes, since text must be ASCII; JSON may contain lone surrogates without bytes
+    return hmac.compare_digest(signature.encode(errors="replace"), _sign(secret, message))
 
 
-def describe_apart(run: Run) -> str:
-    """Say that a run is asked in a process of its own, and how to trust it."""
-    limits = Message("whose memory and time are limited")
+def describe_isolation(run: Run) -> str:
+    """Explain that the model of a run is opened in an isolated process, and how to trust the run."""
+    limits = Message("with limited memory and time")
     if not HAS_MEMORY_LIMIT:
-        limits = Message("whose memory this system can't limit, so only the sizes in its files were checked")
+        limits = Message("whose memory can't be limited on this system, so only the sizes in its files were checked")
     place = shlex.quote(str(run.path))
     return Message(
-        "run {name} has no signature of yours, since someone else or an older musicml made it, so "
-        "its model is opened in a process of its own, {limits}: if you know who made it, `musicml "
-        "runs --trust {place}` makes it quicker",
+        "Run {name} does not have your signature: someone else or an older musicml made it. Its model is opened in a "
+        "process of its own, {limits}. If you know who made it, make it faster with `musicml runs --trust {place}`.",
         name=run.name,
         limits=limits,
         place=place,
@@ -101,10 +100,10 @@ def describe_apart(run: Run) -> str:
 
 
 def check_is_own(run: Run, purpose: str) -> None:
-    """Refuse what needs the model in this process, of a run that is not the user's own."""
+    """Raise an InputError if a purpose needs a trusted run, and the run is not the user's own."""
     if not is_own(run):
         raise InputError(
-            "Expected a run that you made or trust for {purpose}, and {run_name} is neither. If you know who made it, "
+            "Expected a run that you made or trust for {purpose}. {run_name} is neither. If you know who made it, "
             "run `musicml runs --trust {path}`.",
             purpose=purpose,
             run_name=run.name,
@@ -113,7 +112,7 @@ def check_is_own(run: Run, purpose: str) -> None:
 
 
 def _describe(run: Run) -> bytes:
-    """Return what is signed: the digests that everything that is loaded is checked against."""
+    """Return the message to sign, made of the digests against which all loaded files are checked."""
     serving = run.read("serving.json")
     fingerprint = serving.get("fingerprint") if isinstance(serving, dict) else None
     return json.dumps(["run", 1, fingerprint, run.info.exported]).encode()

@@ -1,8 +1,8 @@
-"""Class-wise attention: each class chooses for itself which frames it is judged by.
+"""Class-wise attention: for each class, a weight for every frame decides how much that frame counts.
 
-Residual dense layers embed each frame by itself; then each class has a weight for each frame and a probability in each
-frame, and its answer is their weighted sum. So a label of ten seconds can be learnt from the one in which the
-instrument plays. Made for OpenMIC's VGGish frames, [shape=(10, 128)]: some 55,000 parameters.
+Residual dense layers embed each frame by itself. Then each class has a weight and a probability in each frame, and
+its score is their weighted sum. So a label for ten seconds can be learned from the one second in which the
+instrument plays. Made for OpenMIC's VGGish frames, [shape=(10, 128)], with about 55,000 parameters.
 
 After Gururani, Sharma and Lerch, "An Attention Mechanism for Musical Instrument Recognition" (ISMIR 2019).
 """
@@ -18,7 +18,7 @@ from musicml.utils import define_option, keras
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of class-wise attention: how many dense layers embed a frame, of how many units."""
+    """Settings of class-wise attention: `layers` dense layers of `units` each embed a frame."""
 
     layers: int = define_option(3, least=1, most=32)
     units: int = define_option(128, least=1, most=8192)
@@ -26,40 +26,44 @@ class Options:
 
 
 def build(options: Options, spec: ModelSpec) -> Any:
-    """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
+    """Build a `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     inputs, x = make_standardized_input(spec)
     for number in range(1, options.layers + 1):
-        x = residual(x, options, f"embedding{number}")
-    return keras.Model(inputs, class_wise(x, spec), name="attention")
+        x = add_residual_block(x, options, f"embedding{number}")
+    return keras.Model(inputs, add_class_attention(x, spec), name="attention")
 
 
-def residual(x: Any, options: Options, name: str) -> Any:
-    """One dense layer on each frame, added to what it was given where the two are equally wide."""
-    before = x
+def add_residual_block(x: Any, options: Options, name: str) -> Any:
+    """Add a dense layer that acts on each frame, and its input to its output if both are equally wide."""
+    shortcut = x
+    # no bias: the batch normalization that follows subtracts any constant
     x = keras.layers.Dense(options.units, use_bias=False, name=name)(x)
-    # a momentum of 0.9: Keras's 0.99 needs more steps than a course's data set gives
+    # Keras's momentum of 0.99 needs more steps than a small dataset gives for good running means
     x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
     if options.dropout:
         x = keras.layers.Dropout(options.dropout, name=f"{name}_dropout")(x)
-    return keras.layers.Add(name=f"{name}_added")([before, x]) if before.shape[-1] == options.units else x
+    # the shortcut lets gradients pass the layer unchanged, which makes deep stacks trainable
+    return keras.layers.Add(name=f"{name}_added")([shortcut, x]) if shortcut.shape[-1] == options.units else x
 
 
-def class_wise(x: Any, spec: ModelSpec) -> Any:
-    """Embedded frames [shape=(batch, n_frames, units)] → scores [shape=(batch, n_classes)], all in float32.
+def add_class_attention(x: Any, spec: ModelSpec) -> Any:
+    """Add class-wise attention: embedded frames [shape=(batch, n_frames, units)] → scores [shape=(batch, n_classes)].
 
-    Where classes exclude each other, the weighted sum is of logits and the softmax comes after it: sums of
-    probabilities, each class's over frames of its own choice, would not add up to one.
+    If classes exclude each other, logits are summed and the softmax comes last: weighted sums of probabilities, with
+    other weights for each class, would not add up to one. All layers are float32.
     """
     single, n_frames = spec.task == "single", x.shape[1]
-    # without a bias, which a softmax over frames would not see
+    # no bias: a softmax over frames ignores a constant
     score = keras.layers.Dense(spec.n_classes, use_bias=False, dtype="float32", name="attention_score")(x)
+    # the softmax over time makes the weights of each class sum to one
     weights = keras.layers.Softmax(axis=1, dtype="float32", name="attention")(score)
-    said = keras.layers.Dense(
+    frame_scores = keras.layers.Dense(
         spec.n_classes, activation="linear" if single else "sigmoid", dtype="float32", name="in_each_frame"
     )(x)
-    weighed = keras.layers.Multiply(dtype="float32", name="weighed")([weights, said])
-    # n_frames times their mean: a sum out of layers that every Keras can load
-    mean = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean")(weighed)
-    summed = keras.layers.Rescaling(float(n_frames), dtype="float32", name="logits" if single else spec.answers)(mean)
-    return keras.layers.Activation("softmax", dtype="float32", name=spec.answers)(summed) if single else summed
+    weighted = keras.layers.Multiply(dtype="float32", name="weighed")([weights, frame_scores])
+    # n_frames times the mean is the sum; Keras has no layer for a sum over time
+    mean = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean")(weighted)
+    name = "logits" if single else spec.output_name
+    summed = keras.layers.Rescaling(float(n_frames), dtype="float32", name=name)(mean)
+    return keras.layers.Activation("softmax", dtype="float32", name=spec.output_name)(summed) if single else summed

@@ -1,6 +1,6 @@
-"""Convolutional network: blocks of convolution, batch normalisation and pooling, then one dense answer.
+"""Convolutional network: blocks of convolution, batch normalization and pooling, then one dense layer.
 
-Sees a clip's features as a picture of one channel, [shape=(n_frames, n_bins)].
+It treats a clip's features as a picture of one channel, [shape=(n_frames, n_bins)].
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from musicml.utils import define_option, keras
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of a convolutional network."""
+    """Settings of a convolutional network.
+
+    `head`: `average` takes the mean of each channel over time and frequency, `flatten` keeps every place.
+    """
 
     filters: tuple[int, ...] = define_option((32, 64, 128), least=1, most=2048)
     kernel_size: int = define_option(3, least=1, most=31)
@@ -31,10 +34,12 @@ class Options:
 
 
 def build(options: Options, spec: ModelSpec) -> Any:
-    """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
+    """Build a `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     inputs, x = make_standardized_input(spec)
+    # each block halves both axes, so later filters see more time and more frequencies
     pools = [(2, 2)] * len(options.filters)
     x = add_convolution_blocks(x, options.filters, options.kernel_size, pools, options.batch_normalization)
+    # averaging needs far fewer weights than flattening and does not depend on where a sound occurs
     pool = keras.layers.GlobalAveragePooling2D if options.head == "average" else keras.layers.Flatten
     x = pool(name="pooled")(x)
     x = add_dense_head(x, options.dense_units, options.dropout)

@@ -1,10 +1,10 @@
-"""Convolutional recurrent network: convolutions pool the frequencies away, a GRU reads the frames both ways.
+"""Convolutional recurrent network: convolutions pool the frequencies, then a GRU reads the frames in both directions.
 
-Which frames count is learnt: the answer comes from their mean, weighted by an attention over time. Made for log-mel
-spectrograms, as a picture of one channel, [shape=(n_frames, n_bins)].
+The output comes from a mean over frames, weighted by an attention that is trained. Made for log-mel spectrograms,
+treated as a picture of one channel, [shape=(n_frames, n_bins)].
 
 After Choi, Fazekas, Sandler and Cho, "Convolutional Recurrent Neural Networks for Music Classification" (ICASSP 2017),
-who answer from the last frame's state.
+which uses the last frame's state instead.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from musicml.utils import define_option, keras
 class Options:
     """Settings of a convolutional recurrent network.
 
-    `frequency_pool` is by how much each block shrinks the frequencies; the first `time_poolings` blocks halve the
-    frames too. `units` are the GRU's, in each direction.
+    Each block shrinks the frequencies by `frequency_pool`; the first `time_poolings` blocks also halve the frames.
+    `units` are the GRU's, in each direction.
     """
 
     filters: tuple[int, ...] = define_option((32, 64, 64), least=1, most=2048)
@@ -39,26 +39,29 @@ class Options:
 
 
 def build(options: Options, spec: ModelSpec) -> Any:
-    """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
+    """Build a `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     inputs, x = make_standardized_input(spec)
+    # frequencies are pooled faster than time, because the GRU needs a sequence to read
     pools = [(2 if k < options.time_poolings else 1, options.frequency_pool) for k in range(len(options.filters))]
     x = add_convolution_blocks(x, options.filters, options.kernel_size, pools)
     n_frames, n_bands, n_channels = x.shape[1:]
+    # one vector for each frame: all channels of all remaining bands
     x = keras.layers.Reshape((n_frames, n_bands * n_channels), name="frames")(x)
     if options.dropout:
         x = keras.layers.Dropout(options.dropout, name="frames_dropout")(x)
+    # a whole clip is known at once, so each frame may use the future as well as the past
     x = keras.layers.Bidirectional(keras.layers.GRU(options.units, return_sequences=True, name="gru"), name="both")(x)
-    x = add_dense_head(attended(x), 0, options.dropout)
+    x = add_dense_head(_add_attention_pooling(x), 0, options.dropout)
     return keras.Model(inputs, add_output_layer(x, spec), name="crnn")
 
 
-def attended(x: Any) -> Any:
-    """Frames [shape=(batch, n_frames, n_channels)] → their mean, weighted, [shape=(batch, n_channels)].
+def _add_attention_pooling(x: Any) -> Any:
+    """Add a weighted mean over frames: [shape=(batch, n_frames, n_channels)] → [shape=(batch, n_channels)].
 
-    In float32 whatever the policy: in half precision the weights of a hundred frames don't sum to one.
+    In float32 under any policy: in half precision the weights of a hundred frames don't sum to one.
     """
     hidden = keras.layers.Dense(x.shape[-1], activation="tanh", name="attention_hidden")(x)
-    # without a bias, which a softmax would not see
+    # no bias: a softmax over frames ignores a constant
     score = keras.layers.Dense(1, use_bias=False, dtype="float32", name="attention_score")(hidden)
     weights = keras.layers.Softmax(axis=1, dtype="float32", name="attention")(score)
     summed = keras.layers.Dot(axes=1, dtype="float32", name="weighted_sum")([x, weights])

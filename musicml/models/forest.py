@@ -1,7 +1,7 @@
-"""Random forests: for each class one forest on the mean of a clip's features, as OpenMIC-2018's authors do it.
+"""Random forests: one per class, on the mean of a clip's features, like the baseline of OpenMIC-2018's authors.
 
-Their baseline (Humphrey, Durand and McFee, ISMIR 2018): 100 trees of depth 8 an instrument, trained on the clips
-in which that instrument was looked for.
+Their baseline (Humphrey, Durand and McFee, ISMIR 2018) has 100 trees of depth 8 for each instrument, trained on the
+clips in which that instrument was annotated.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from musicml.models.base import ModelSpec
 from musicml.utils import InputError, define_option
 
-# what a forest is made of, beside what skops trusts by itself
-TRUSTED = {"sklearn.tree._tree.Tree"}
+# types in a forest that skops does not trust by default
+TRUSTED_TYPES = {"sklearn.tree._tree.Tree"}
 
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of the forests."""
+    """Settings of the forests: number of trees, and their maximum depth."""
 
     n_estimators: int = define_option(100, least=1, most=10000)
     max_depth: int = define_option(8, least=1, most=100)
@@ -29,7 +29,7 @@ class Options:
 
 @dataclass
 class Forest:
-    """One forest a class.
+    """One random forest for each class.
 
     Attributes
     ----------
@@ -41,37 +41,37 @@ class Forest:
     trees: list = field(default_factory=list)
 
     def fit(self, x: np.ndarray, targets: np.ndarray) -> Forest:
-        """Train every class on the examples in which it was looked for.
+        """Train each class's forest on the examples in which that class was annotated.
 
         Parameters
         ----------
         x : np.ndarray [shape=(n_examples, n_frames, n_bins)]
-        targets : np.ndarray [shape=(n_examples, n_classes)], 1, 0 or NaN
+        targets : np.ndarray [shape=(n_examples, n_classes)], 1, 0 or NaN (not annotated)
         """
         from sklearn.ensemble import RandomForestClassifier
 
         for k in range(self.spec.n_classes):
-            seen = ~np.isnan(targets[:, k])
-            if len(np.unique(targets[seen, k])) < 2:
+            observed = ~np.isnan(targets[:, k])  # an unknown label is not a negative one, so leave these examples out
+            if len(np.unique(targets[observed, k])) < 2:
                 raise InputError(
-                    "class number {k} must have positive and negative training examples, and has one kind "
-                    "only: leave the class out or take another split.",
+                    "Expected positive and negative training examples of class number {k}, got one kind. "
+                    "Remove the class or choose another split.",
                     k=k + 1,
                 )
-            tree = RandomForestClassifier(
+            forest = RandomForestClassifier(
                 self.options.n_estimators, max_depth=self.options.max_depth, random_state=self.spec.seed, n_jobs=1
             )
-            self.trees.append(tree.fit(summarize_clips(x[seen]), targets[seen, k] > 0.5))
+            self.trees.append(forest.fit(summarize_clips(x[observed]), targets[observed, k] > 0.5))
         return self
 
     def save(self, path: Path) -> None:
-        """Write the forests with skops, which unlike pickle runs no code when it is read."""
+        """Write the forests with skops: unlike pickle, it runs no code when a file is loaded."""
         import skops.io
 
         skops.io.dump(self.trees, path)
 
-    def layers(self) -> list[dict[str, Any]]:
-        """What layers.json says of a forest: each class's trees and nodes, and how much it leans on each feature."""
+    def describe_layers(self) -> list[dict[str, Any]]:
+        """Return each class's trees, nodes and feature importances, for layers.json."""
         return [
             {
                 "name": f"forest{k}",
@@ -86,40 +86,40 @@ class Forest:
 
 
 def build(options: Options, spec: ModelSpec) -> Forest:
-    """Forests without trees yet."""
+    """Return forests without trees."""
     return Forest(options, spec)
 
 
 def summarize_clips(x: np.ndarray) -> np.ndarray:
-    """The mean over a clip's frames: [shape=(n, n_frames, n_bins)] → [shape=(n, n_bins)], float32."""
+    """Return the mean over a clip's frames: [shape=(n, n_frames, n_bins)] → [shape=(n, n_bins)], float32."""
     return np.asarray(x, dtype=np.float32).mean(axis=1)
 
 
 def load_forest(path: Path) -> list[Any]:
-    """The forests that `save` wrote; refuses a file that holds anything but scikit-learn's own parts.
+    """Load the forests that `save` wrote.
 
     Raises
     ------
     InputError
-        If the file names a type that skops does not trust.
+        If the file contains anything but scikit-learn's own types.
     """
     import skops.io
 
-    foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED)
+    foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED_TYPES)
     if foreign:
         raise InputError(
-            "{path_name} must hold scikit-learn models only, and names {foreign}: train the run again.",
+            "Expected only scikit-learn models in {path_name}, but it names {foreign}. Train the run again.",
             path_name=path.name,
             foreign=", ".join(foreign),
         )
-    return skops.io.load(path, trusted=sorted(TRUSTED))
+    return skops.io.load(path, trusted=sorted(TRUSTED_TYPES))
 
 
 def predict_scores(trees: list[Any], x: np.ndarray, task: str) -> np.ndarray:
-    """Each class's share of trees, [shape=(n, n_classes)], float32; of a single-label task made to sum to 1."""
+    """Return each class's share of trees, [shape=(n, n_classes)], float32. Rows sum to 1 if the task is `single`."""
     means = summarize_clips(x)
-    found = np.stack([tree.predict_proba(means)[:, 1] for tree in trees], axis=1).astype(np.float32)
+    scores = np.stack([tree.predict_proba(means)[:, 1] for tree in trees], axis=1).astype(np.float32)
     if task == "single":
-        found = np.maximum(found, 1e-6)
-        found /= found.sum(axis=1, keepdims=True)
-    return found
+        scores = np.maximum(scores, 1e-6)  # a row of zeros could not be divided by its sum
+        scores /= scores.sum(axis=1, keepdims=True)
+    return scores

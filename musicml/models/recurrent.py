@@ -1,4 +1,4 @@
-"""Recurrent network: GRU or LSTM layers over a clip's frames, what the last one ends with, one dense answer."""
+"""Recurrent network: GRU or LSTM layers over a clip's frames, then one dense layer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from musicml.utils import define_option, keras
 class Options:
     """Settings of a recurrent network.
 
-    `pooling` is what the head reads of the last layer: its state at the end (`last`), or the mean of all its states
-    (`average`), which every frame has a share in.
+    `pooling` is the head's input: the last layer's final state (`last`), or the mean of its states (`average`).
     """
 
     cell: str = define_option("gru", choices=("gru", "lstm"))
@@ -27,17 +26,19 @@ class Options:
 
 
 def build(options: Options, spec: ModelSpec) -> Any:
-    """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
+    """Build a `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     inputs, x = make_standardized_input(spec)
     cell = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[options.cell]
     for number, units in enumerate(options.units, 1):
-        last = number == len(options.units)
-        sequences = not last or options.pooling == "average"
-        layer = cell(units, return_sequences=sequences, name=f"{options.cell}{number}")
+        is_last = number == len(options.units)
+        # the next recurrent layer, or the mean, needs the state at every frame
+        returns_all = not is_last or options.pooling == "average"
+        layer = cell(units, return_sequences=returns_all, name=f"{options.cell}{number}")
         if options.bidirectional:
             layer = keras.layers.Bidirectional(layer, name=f"both_{options.cell}{number}")
         x = layer(x)
-        if options.layer_normalization and not last:
+        if options.layer_normalization and not is_last:
+            # layer and not batch normalization: it treats each frame by itself, at any batch size
             x = keras.layers.LayerNormalization(name=f"norm{number}")(x)
     if options.pooling == "average":
         x = keras.layers.GlobalAveragePooling1D(name="pooled")(x)

@@ -1,7 +1,7 @@
-"""Model families: one file each, found by its name, not registered.
+"""Find model families by name: each module in this package is one, so none has to be registered.
 
-A family's module has `Options`, a dataclass of settings with their rules, and `build(options, spec)`.
-Keras is imported inside `build`, so that an experiment can be read and checked without it.
+A family's module has `Options`, a dataclass of settings with their ranges, and `build(options, spec)`. Keras is
+imported on first use, so that an experiment can be read and checked without it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FAMILY_NAMES = tuple(
 
 
 def get_family(name: str) -> ModuleType:
-    """The module of the model family `name`.
+    """Return the module of the model family `name`.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def get_family(name: str) -> ModuleType:
     """
     if name not in FAMILY_NAMES:
         raise InputError(
-            "model.family = {name!r} must be a model family that musicml knows: {hint}",
+            "Expected model.family to be a model family of musicml, got {name!r}: {hint}",
             name=name,
             hint=suggest_names(name, FAMILY_NAMES),
         )
@@ -43,5 +43,5 @@ def get_family(name: str) -> ModuleType:
 
 
 def build_model(name: str, options: Any, spec: ModelSpec) -> Any:
-    """A model of the family `name`, untrained: a `keras.Model`, or for the forest a `Forest`."""
+    """Build an untrained model of the family `name`: a `keras.Model`, or a `Forest` for forests."""
     return get_family(name).build(options, spec)

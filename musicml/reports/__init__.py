@@ -1,4 +1,4 @@
-"""Write run folders up as HTML, Markdown, LaTeX or PDF."""
+"""Reports on runs as HTML, Markdown, LaTeX or PDF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contents: run folders → the report's blocks, section by section."""
+"""Build a report's document from run folders, section by section."""
 
 from __future__ import annotations
 
@@ -8,106 +8,105 @@ from pathlib import Path
 
 from musicml import __version__
 from musicml.experiment import Run
-from musicml.reports import run_data
 from musicml.reports.document import Block, Document, Heading, Listing, Note, Paragraph, number_blocks
-from musicml.reports.run_data import Told
+from musicml.reports.run_data import RunData, read_runs
 from musicml.reports.sections import calibration, comparison, data, figures, model, published, reproducibility
 from musicml.reports.wording import Words
 
-SAME = {  # section → what two runs have alike where it would say the same of both
-    "data": lambda one: repr([getattr(one.info.data, key) for key in ("dataset", "hash", "sample", "as_published")]),
-    "split": lambda one: repr(one.info.split.hash or one.name),
-    "model": lambda one: repr((one.layers or one.name, one.info.weights)),
+SHARED = {  # section → a key that is equal for two runs if the section would be the same for both
+    "data": lambda run: repr([getattr(run.info.data, key) for key in ("dataset", "hash", "sample", "as_published")]),
+    "split": lambda run: repr(run.info.split.hash or run.name),
+    "model": lambda run: repr((run.layers or run.name, run.info.weights)),
 }
-Section = Callable[[Told, Words], list[Block]]
+Section = Callable[[RunData, Words], list[Block]]
 
 
-def build_document(found: Sequence[Run], language: str = "en", data_root: Path | None = None) -> Document:
-    """Build what there is to say of some runs.
+def build_document(sources: Sequence[Run], language: str = "en", data_root: Path | None = None) -> Document:
+    """Build the document of a report on one or more runs.
 
     Parameters
     ----------
-    found : whole runs, one or more; the comparison needs two
+    sources : complete runs; the comparison needs two
     language : `en` or `id`
-    data_root : where the runs' data is now, if it was moved; only its audit is read
+    data_root : folder of the datasets, if it was moved; only the audit is read from it
 
     Raises
     ------
     InputError
-        If a run is not whole or damaged, or the language is another.
+        If a run is incomplete or damaged, or the language is not supported.
     """
-    words, some = Words(language), run_data.several(found)
-    names = words("name.and").join(f"`{one.name}`" for one in some)
-    what = words("title.what" if len(some) == 1 else "title.what_several", version=__version__, runs=names)
-    blocks = [Paragraph(what), *write_notes(some, words), *write_sections(some, words, data_root)]
-    experiments = dict.fromkeys(one.info.experiment for one in some)
-    datasets = dict.fromkeys(one.info.data.dataset for one in some)
+    words, runs = Words(language), read_runs(sources)
+    names = words("name.and").join(f"`{run.name}`" for run in runs)
+    origin = words("title.what" if len(runs) == 1 else "title.what_several", version=__version__, runs=names)
+    blocks = [Paragraph(origin), *write_notes(runs, words), *_write_sections(runs, words, data_root)]
+    experiments = dict.fromkeys(run.info.experiment for run in runs)  # a dict keeps the order, a set does not
+    datasets = dict.fromkeys(run.info.data.dataset for run in runs)
     title = words("title.title", experiments=", ".join(experiments), datasets=", ".join(datasets))
     return Document(title, language, number_blocks(blocks))
 
 
-def write_notes(some: Sequence[Told], words: Words) -> Iterator[Block]:
-    """Write what must be known before any figure is read."""
-    if any(one.is_sample for one in some):
+def write_notes(runs: Sequence[RunData], words: Words) -> Iterator[Block]:
+    """Write the notes that a reader needs before the first result."""
+    if any(run.is_sample for run in runs):
         yield Note(words("note.sample"), "sample")
-    for one in some:
-        if one.is_published:
-            yield Note(words("note.published", run=one.name), "published")
-        if one.info.caveat:
-            yield Note(words("note.pretrained", run=one.name, caveat=words.said(one.info.caveat)), "pretrained")
-        for warning in one.info.warnings:
-            yield Note(words("note.training", run=one.name, warning=words.said(warning)), "training")
+    for run in runs:
+        if run.is_published:
+            yield Note(words("note.published", run=run.name), "published")
+        if run.info.caveat:
+            yield Note(words("note.pretrained", run=run.name, caveat=words.translate(run.info.caveat)), "pretrained")
+        for warning in run.info.warnings:
+            yield Note(words("note.training", run=run.name, warning=words.translate(warning)), "training")
 
 
-def write_sections(some: Sequence[Told], words: Words, data_root: Path | None) -> Iterator[Block]:
-    """Write every section with its heading, in the order of the report."""
-    first: dict[str, Section] = {
-        "summary": figures.summary,
-        "published": partial(published.replay, some=some),
-        "data": partial(data.data, data_root=data_root),
-        "split": data.split,
-        "model": model.model,
+def _write_sections(runs: Sequence[RunData], words: Words, data_root: Path | None) -> Iterator[Block]:
+    """Write all sections with their headings, in the order of the report."""
+    before_settings: dict[str, Section] = {
+        "summary": figures.write_summary,
+        "published": partial(published.write_replication, runs=runs),
+        "data": partial(data.write_data, data_root=data_root),
+        "split": data.write_split,
+        "model": model.write_model,
     }
-    later: dict[str, Section] = {
-        "curves": model.curves,
-        "classes": figures.classes,
-        "confusion": figures.confusion,
-        "thresholds": calibration.thresholds,
-        "calibration": calibration.calibration,
+    after_settings: dict[str, Section] = {
+        "curves": model.write_curves,
+        "classes": figures.write_classes,
+        "confusion": figures.write_confusion,
+        "thresholds": calibration.write_thresholds,
+        "calibration": calibration.write_calibration,
     }
-    of_all: dict[str, Callable[[Sequence[Told], Words], list[Block]]] = {
-        "comparison": comparison.comparison,
-        "references": published.published,
-        "environment": reproducibility.environment,
-        "repeat": reproducibility.repeat,
-        "citation": reproducibility.citation,
-        "limits": lambda some, words: [Listing(tuple(reproducibility.limits(some, words)))],
+    about_all_runs: dict[str, Callable[[Sequence[RunData], Words], list[Block]]] = {
+        "comparison": comparison.write_comparison,
+        "references": published.write_published_results,
+        "environment": reproducibility.write_environment,
+        "repeat": reproducibility.write_commands,
+        "citation": reproducibility.write_citation,
+        "limits": lambda runs, words: [Listing(tuple(reproducibility.list_caveats(runs, words)))],
     }
-    for key, section in first.items():
-        yield from _write_each(key, section, some, words)
+    for key, section in before_settings.items():
+        yield from _write_for_each_run(key, section, runs, words)
     yield Heading(words("heading.settings"))
-    yield from model.settings(some, words)
-    for key, section in later.items():
-        yield from _write_each(key, section, some, words)
-    for key, whole in of_all.items():
-        if blocks := whole(some, words):
+    yield from model.write_settings(runs, words)
+    for key, section in after_settings.items():
+        yield from _write_for_each_run(key, section, runs, words)
+    for key, write in about_all_runs.items():  # once per report, not once per run
+        if blocks := write(runs, words):
             yield Heading(words(f"heading.{key}"))
             yield from blocks
 
 
-def _write_each(key: str, section: Section, some: Sequence[Told], words: Words) -> Iterator[Block]:
-    """Write a section about one run after another, under its name where there are several; what is so once, once."""
-    made: list[tuple[Told, list[Block]]] = []
-    known: dict[str, str] = {}
-    for one in some:
-        told_before = known.setdefault(SAME[key](one) if key in SAME else one.name, one.name)
-        if told_before == one.name:
-            made.append((one, section(one, words.of(one))))
+def _write_for_each_run(key: str, section: Section, runs: Sequence[RunData], words: Words) -> Iterator[Block]:
+    """Write a section for each run under a subheading; content that runs share is written once."""
+    parts: list[tuple[RunData, list[Block]]] = []
+    first_runs: dict[str, str] = {}  # shared key → the first run that has it
+    for run in runs:
+        first = first_runs.setdefault(SHARED[key](run) if key in SHARED else run.name, run.name)
+        if first == run.name:
+            parts.append((run, section(run, words.for_run(run))))
         else:
-            made.append((one, [Paragraph(words(f"{key}.same", run=told_before))]))
-    if any(blocks for _, blocks in made):
+            parts.append((run, [Paragraph(words(f"{key}.same", run=first))]))
+    if any(blocks for _, blocks in parts):
         yield Heading(words(f"heading.{key}"))
-    for one, blocks in made:
-        if blocks and len(some) > 1:
-            yield Heading(one.name, 2)
+    for run, blocks in parts:
+        if blocks and len(runs) > 1:
+            yield Heading(run.name, 2)
         yield from blocks

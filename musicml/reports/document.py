@@ -1,4 +1,4 @@
-"""Blocks: a report as plain data, before anybody decides whether it becomes a page, a PDF or LaTeX."""
+"""The content of a report as plain data: headings, paragraphs, tables and figures, independent of the output format."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 
 from musicml.reports.plots import Drawing
+from musicml.utils import format_number
 
-DIGITS = 3  # of a share; more would pretend to know more than a test side of some hundred files tells
-COMMA = {"id"}  # languages that write 0,775 and 12.345
-SWAPPED = str.maketrans(".,", ",.")
+DIGITS = 3  # decimals of a metric: a test split of some hundred files does not support more
 SPANS = re.compile(r"`([^`\n]+)`|(https?://[^\s<>\"`]+[^\s<>\"`.,;:)])")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its interval: `value` and both `interval` ends as they stand in a file; None where undefined."""
+    """A value with its confidence interval; `value` is None where the metric is not defined."""
 
     value: float | None
     interval: tuple[float, float] | None = None
 
 
-Cell = str | int | float | Estimate | None  # None: not defined, which is not 0
+Cell = str | int | float | Estimate | None  # None means not defined, which is not 0
 
 
 @dataclass(frozen=True)
 class Heading:
-    """The title of a section (level 1) or of a part of one (2)."""
+    """The title of a section (level 1) or of a subsection (2)."""
 
     text: str
     level: int = 1
@@ -37,14 +36,14 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text; `code` between backticks and addresses are told apart by `spans`."""
+    """Running text; `split_spans` finds the `code` and the addresses in it."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something that must not be missed; `kind`: `sample`, `published`, `training` or `missing`."""
+    """A highlighted remark; `kind`: `sample`, `published`, `pretrained`, `training` or `missing`."""
 
     text: str
     kind: str = "missing"
@@ -52,7 +51,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Listing:
-    """Sentences one below another."""
+    """A list of sentences."""
 
     items: tuple[str, ...]
 
@@ -66,15 +65,15 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells under columns.
+    """A table with its caption.
 
     Attributes
     ----------
-    name : of its files, `per_class`; one of a kind in a document
-    columns, rows : as many cells in each row as there are columns
-    caption : what it shows; `source` : from which files of which run
-    number : its place among the shown tables, from 1
-    beside : whether it is too wide for the text and only written beside it
+    name : stem of its files, such as `per_class`; unique in a document
+    columns, rows : each row has as many cells as there are columns
+    caption, source : what the table holds, and the files that its numbers come from
+    number : position among the tables in the text, from 1
+    is_attachment : too wide for the text, so only written to a file of its own
     """
 
     name: str
@@ -83,12 +82,12 @@ class Table:
     caption: str
     source: str
     number: int = 0
-    beside: bool = False
+    is_attachment: bool = False
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with its words; `alt` says in a sentence what it shows to who can't see it."""
+    """A drawing with its caption; `alt` describes it for screen readers."""
 
     name: str
     drawing: Drawing
@@ -112,60 +111,61 @@ class Document:
 
     @property
     def tables(self) -> list[Table]:
-        """Every table, those that are only written beside the document too."""
+        """All tables, attachments included."""
         return [block for block in self.blocks if isinstance(block, Table)]
 
     @property
     def figures(self) -> list[Figure]:
-        """Every figure."""
+        """All figures."""
         return [block for block in self.blocks if isinstance(block, Figure)]
 
 
 def number_blocks(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """Count the shown tables and the figures, each from 1."""
+    """Number the tables in the text and the figures, each from 1."""
     counts: Counter[type] = Counter()
-    made: list[Block] = []
+    numbered: list[Block] = []
     for block in blocks:
-        if isinstance(block, Figure) or (isinstance(block, Table) and not block.beside):
+        if isinstance(block, Figure) or (isinstance(block, Table) and not block.is_attachment):
             counts[type(block)] += 1
             block = replace(block, number=counts[type(block)])
-        made.append(block)
-    return tuple(made)
+        numbered.append(block)
+    return tuple(numbered)
 
 
-def shown(cell: Cell, language: str) -> str:
-    """Write a cell as it is read: `0.775 (0.717–0.875)`; a dash for what is not defined.
+def format_cell(cell: Cell, language: str) -> str:
+    """Format a cell as text: `0.775 (0.717–0.875)`; a dash where it is not defined.
 
-    >>> shown(Estimate(0.775, (0.7167, 0.8754)), "id")
+    >>> format_cell(Estimate(0.775, (0.7167, 0.8754)), "id")
     '0,775 (0,717–0,875)'
-    >>> shown(-0.00004, "en"), shown(12_345, "en")
+    >>> format_cell(-0.00004, "en"), format_cell(12_345, "en")
     ('0.000', '12,345')
     """
     if isinstance(cell, Estimate):
-        ends = "–".join(shown(float(end), language) for end in cell.interval or ())
+        bounds = "–".join(format_cell(float(bound), language) for bound in cell.interval or ())
         value = None if cell.value is None else float(cell.value)
-        return shown(value, language) + (f" ({ends})" if ends and value is not None else "")
+        return format_cell(value, language) + (f" ({bounds})" if bounds and value is not None else "")
     if cell is None or cell == "":
         return "–"
     if isinstance(cell, str | bool):
-        return plain(cell) if isinstance(cell, str) else str(cell).lower()
-    # a count is grouped from five digits on; the z drops the sign of what rounds to 0
-    text = f"{cell:z.{DIGITS}f}" if isinstance(cell, float) else f"{cell:,}" if abs(cell) >= 10_000 else str(cell)
-    return text.translate(SWAPPED) if language in COMMA else text
+        return clean_text(cell) if isinstance(cell, str) else str(cell).lower()
+    if isinstance(cell, float):
+        return format_number(cell, language, f"z.{DIGITS}f")  # z drops the sign of what rounds to 0
+    return format_number(cell, language, "," if abs(cell) >= 10_000 else "")  # 9999, but 10,000
 
 
-def plain(text: str) -> str:
-    """Replace what is no character by a question mark, and a line's end by a space."""
-    return "".join(one if one.isprintable() else " " if one in "\n\t\r" else "?" for one in text)
+def clean_text(text: str) -> str:
+    """Replace line breaks and tabs with a space, and other unprintable characters with a question mark."""
+    return "".join(char if char.isprintable() else " " if char in "\n\t\r" else "?" for char in text)
 
 
-def spans(text: str) -> Iterator[tuple[str, str]]:
-    """Cut a text into pieces, each with what it is: `text`, `code` or `link`."""
-    pieces = zip(cycle(("text", "code", "link")), SPANS.split(plain(text)), strict=False)
-    return ((kind, piece) for kind, piece in pieces if piece)
+def split_spans(text: str) -> Iterator[tuple[str, str]]:
+    """Split a text into spans, each with its kind: `text`, `code` or `link`."""
+    # re.split with two groups returns text, code, link, text, code, link, ...
+    spans = zip(cycle(("text", "code", "link")), SPANS.split(clean_text(text)), strict=False)
+    return ((kind, span) for kind, span in spans if span)
 
 
-def is_of_numbers(table: Table, column: int) -> bool:
-    """Whether a column holds figures, which stand to the right."""
+def is_numeric(table: Table, column: int) -> bool:
+    """Return whether a column holds only numbers, which are aligned to the right."""
     cells = [row[column] for row in table.rows if row[column] is not None]
     return bool(cells) and all(isinstance(cell, int | float | Estimate) for cell in cells)

@@ -1,4 +1,4 @@
-"""Fonts for names in scripts that Matplotlib's and Typst's own fonts lack: the system's, by the letters they have."""
+"""Find system fonts for scripts that the fonts of Matplotlib and Typst lack."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from musicml.utils import InputError
 
-OWN = "DejaVu Sans"  # which comes with Matplotlib, so that every machine draws the same
-NO_LETTERS = re.compile("emoji|lastresort", re.IGNORECASE)  # fonts of pictures, and of boxes for every letter
+OWN = "DejaVu Sans"  # comes with Matplotlib, so that charts look the same on every machine
+NO_LETTERS = re.compile("emoji|lastresort", re.IGNORECASE)  # fonts of pictures, and of a box for every letter
 REGULAR = re.compile("regular|book|medium", re.IGNORECASE)
 
 
@@ -27,28 +27,27 @@ def import_matplotlib() -> Any:
         import matplotlib
     except ImportError:
         raise InputError(
-            'a report needs Matplotlib for its figures, and it is not installed: `pip install -e ".[report]"` '
-            "brings it."
+            'A report needs Matplotlib for its figures, which is not installed. Run `pip install -e ".[report]"`.'
         ) from None
     return matplotlib
 
 
 def get_own_font() -> Path:
-    """Return the file of the font that everything is drawn with."""
+    """Return the file of the font that charts use by default."""
     return Path(import_matplotlib().get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
 
 
 def list_system_fonts() -> list[str]:
-    """List the font files of this machine, an upright one of ordinary weight first."""
+    """List the font files of this machine, upright fonts of regular weight first."""
     from matplotlib import font_manager
 
-    found = [path for path in font_manager.findSystemFonts() if not NO_LETTERS.search(Path(path).name)]
-    return sorted(found, key=lambda path: (not REGULAR.search(Path(path).stem), path))
+    paths = [path for path in font_manager.findSystemFonts() if not NO_LETTERS.search(Path(path).name)]
+    return sorted(paths, key=lambda path: (not REGULAR.search(Path(path).stem), path))
 
 
 @functools.cache
 def read_letters(path: str) -> frozenset[str]:
-    """Read which letters a font file has; none of one that can't be read."""
+    """Read the set of letters in a font file; empty if it cannot be read."""
     from matplotlib.ft2font import FT2Font
 
     try:
@@ -58,25 +57,25 @@ def read_letters(path: str) -> frozenset[str]:
 
 
 def find_fonts(text: str) -> tuple[tuple[str, ...], str]:
-    """Find system fonts for what the own font lacks of a text.
+    """Find system fonts for the letters of a text that the default font lacks.
 
     Returns
     -------
-    font files, none where the own font has all; the letters, sorted, that no font here has
+    font files, empty if the default font has all letters; the letters, sorted, that no font has
     """
-    lacking = {one for one in text if not one.isascii() and one.isprintable() and not one.isspace()}
-    lacking -= read_letters(str(get_own_font())) if lacking else set()
-    chosen = []
-    for path in list_system_fonts() if lacking else ():
-        if lacking & read_letters(path):
-            chosen.append(path)
-            lacking -= read_letters(path)
-    return tuple(chosen), "".join(sorted(lacking))
+    missing = {char for char in text if not char.isascii() and char.isprintable() and not char.isspace()}
+    missing -= read_letters(str(get_own_font())) if missing else set()
+    paths = []
+    for path in list_system_fonts() if missing else ():  # listing them takes a moment, and is rarely needed
+        if missing & read_letters(path):
+            paths.append(path)
+            missing -= read_letters(path)
+    return tuple(paths), "".join(sorted(missing))
 
 
 @functools.cache
 def register(path: str) -> str:
-    """Let Matplotlib draw with a font file, and return the name of its family."""
+    """Register a font file with Matplotlib and return the name of its family."""
     from matplotlib import font_manager
 
     font_manager.fontManager.addfont(path)
@@ -84,12 +83,13 @@ def register(path: str) -> str:
 
 
 def name_scripts(letters: str) -> str:
-    """Name the scripts of some letters, and what is no letter by its whole name.
+    """Name the scripts of some letters; a character that is not a letter is named in full.
 
     >>> name_scripts("กคあ𝄞")
     'Hiragana, Musical symbol g clef, Thai'
     """
-    names = {one: unicodedata.name(one, f"U+{ord(one):04X}") for one in letters}
-    is_word = {one: unicodedata.category(one)[0] in "LM" for one in letters}
-    scripts = {re.split("[ -]", name)[0] if is_word[one] else name for one, name in names.items()}
+    names = {char: unicodedata.name(char, f"U+{ord(char):04X}") for char in letters}
+    is_letter = {char: unicodedata.category(char)[0] in "LM" for char in letters}  # L: letters, M: marks on them
+    # the Unicode name of a letter begins with its script: THAI CHARACTER KO KAI
+    scripts = {re.split("[ -]", name)[0] if is_letter[char] else name for char, name in names.items()}
     return ", ".join(sorted(name if name == "CJK" or name.startswith("U+") else name.capitalize() for name in scripts))

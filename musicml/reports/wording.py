@@ -1,4 +1,4 @@
-"""The words of a report, by key, in English or Bahasa Indonesia; what the package says itself goes through `said`."""
+"""The words of a report, by key, in English or Indonesian; numbers follow the language too."""
 
 from __future__ import annotations
 
@@ -8,73 +8,80 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicml.reports.document import Cell, Figure, Table, shown
+from musicml.reports.document import Cell, Figure, Table, format_cell
 from musicml.reports.plots import Drawing
 from musicml.utils import InputError, Message, make_printable, translate
 
 if TYPE_CHECKING:
-    from musicml.reports.run_data import Told
+    from musicml.reports.run_data import RunData
 
 WORDS = Path(__file__).parent / "words.toml"
 LANGUAGES = ("en", "id")
 
 
 class Words:
-    """The words of one language: `words("summary.right", n=93)`; numbers are written as the language writes them.
+    """The words of one language: `words("summary.right", right=90, n=93)`.
 
     Parameters
     ----------
     language : one of `LANGUAGES`
-    judged : what the figures are of, `test`, `val` or `folds`, which fills the blank of that name
-    runs : the names of the runs that tables and figures come from
-    place : of the one run among several, from 1; 0 of a run alone and of several at once
+    scored_on : `test`, `val` or `folds`; fills the placeholder `{split}`
+    run_names : the runs that tables and figures are about, for their source lines
+    place : position of the run among several, from 1; 0 for a single run or all runs together
     """
 
-    def __init__(self, language: str, judged: str = "test", runs: Sequence[str] = (), place: int = 0):
+    def __init__(self, language: str, scored_on: str = "test", run_names: Sequence[str] = (), place: int = 0):
         if language not in LANGUAGES:
             raise InputError(
-                "a report's language must be {languages}, and is {language!r}: choose one.",
+                "Expected a report language of {languages}, got {language!r}.",
                 languages=" or ".join(LANGUAGES),
                 language=make_printable(language),
             )
-        self.language, self.judged, self.runs, self.place = language, judged, runs, place
+        self.language, self.scored_on, self.run_names, self.place = language, scored_on, run_names, place
 
     def __call__(self, key: str, **values: Any) -> str:
-        """Return the words of `key`, their blanks filled: a share with three digits, a count, text as it is."""
+        """Return the words of `key` with its placeholders filled: a float has three decimals."""
         known = read_words()
         filled = {
-            name: shown(value, self.language) if isinstance(value, int | float) else str(value)
+            name: format_cell(value, self.language) if isinstance(value, int | float) else str(value)
             for name, value in values.items()
         }
-        judged = Message(known[f"judged.{self.judged}"])
-        return translate(Message(known[key], judged=judged, **filled), self.language)
+        split = Message(known[f"scored.{self.scored_on}"])  # a message in a message is translated too
+        return translate(Message(known[key], split=split, **filled), self.language)
 
-    def of(self, one: Told) -> Words:
+    def for_run(self, run: RunData) -> Words:
         """Return the same words for one run."""
-        return Words(self.language, one.judged, (one.name,), one.place)
+        return Words(self.language, run.scored_on, (run.name,), run.place)
 
-    def across(self, some: Sequence[Told]) -> Words:
-        """Return the same words for several runs at once."""
-        return Words(self.language, self.judged, [one.name for one in some])
+    def for_runs(self, runs: Sequence[RunData]) -> Words:
+        """Return the same words for several runs together."""
+        return Words(self.language, self.scored_on, [run.name for run in runs])
 
-    def get(self, key: str, otherwise: str) -> str:
-        """Return the words of `key`, or `otherwise` where there are none: for names that a file may bring anew."""
-        return self(key) if key in read_words() else otherwise
+    def get(self, key: str, default: str) -> str:
+        """Return the words of `key`, or `default` if there are none, as for a name from a newer file."""
+        return self(key) if key in read_words() else default
 
-    def head(self, keys: str) -> tuple[str, ...]:
-        """Return what stands above columns: `"side files"`; a key without a section is one of `[column]`."""
-        return tuple(self(key if "." in key else f"column.{key}") for key in keys.split())
+    def capitalize(self, key: str, default: str = "") -> str:
+        """Return the words of `key` with a capital, for a heading or the start of a sentence."""
+        text = self.get(key, default or key)
+        return text[:1].upper() + text[1:]
 
-    def said(self, sentence: str) -> str:
-        """Translate a message of the package."""
-        return translate(sentence, self.language)
+    def get_headings(self, keys: str) -> tuple[str, ...]:
+        """Return column headings: `"side files"`; a key without a section belongs to `[column]`."""
+        return tuple(self.capitalize(key) if "." in key else self(f"column.{key}") for key in keys.split())
 
-    def source(self, *files: str) -> str:
-        """Write the line below a table or figure that says where it comes from."""
+    def translate(self, message: str) -> str:
+        """Translate a message that another part of the package made."""
+        return translate(message, self.language)
+
+    def write_source(self, *files: str) -> str:
+        """Write the source line of a table or figure."""
         key, first = ("one", files[0]) if len(files) == 1 else ("several", ", ".join(files[:-1]))
-        return " ".join(self(f"source.{key}", file=first, files=first, last=files[-1], run=run) for run in self.runs)
+        return " ".join(
+            self(f"source.{key}", file=first, files=first, last=files[-1], run=name) for name in self.run_names
+        )
 
-    def table(
+    def make_table(
         self,
         name: str,
         columns: str | Sequence[str],
@@ -82,31 +89,32 @@ class Words:
         caption: str,
         *files: str,
         source: str = "",
-        beside: bool = False,
+        is_attachment: bool = False,
     ) -> Table:
-        """Make a table of the runs.
+        """Make a table about the runs.
 
         Parameters
         ----------
-        columns : their keys, as `head` takes them, or finished words
-        caption : finished words
-        files : of the run folders, that its figures come from; or `source`, the finished sentence
+        columns : keys for `get_headings`, or finished headings
+        caption : finished text
+        files : run-folder files that the numbers come from; or `source`, a finished source line
         """
-        heads = self.head(columns) if isinstance(columns, str) else tuple(columns)
-        lines = tuple(map(tuple, rows))
-        return Table(self.number(name), heads, lines, caption, source or self.source(*files), beside=beside)
+        headings = self.get_headings(columns) if isinstance(columns, str) else tuple(columns)
+        cells = tuple(map(tuple, rows))  # rows may be a generator
+        source = source or self.write_source(*files)
+        return Table(self.make_name(name), headings, cells, caption, source, is_attachment=is_attachment)
 
-    def figure(self, name: str, drawing: Drawing, caption: str, alt: str, *files: str) -> Figure:
-        """Make a figure of the runs; as `table`."""
-        return Figure(self.number(name), drawing, caption, self.source(*files), alt)
+    def make_figure(self, name: str, drawing: Drawing, caption: str, alt: str, *files: str) -> Figure:
+        """Make a figure about the runs, with parameters as in `make_table`."""
+        return Figure(self.make_name(name), drawing, caption, self.write_source(*files), alt)
 
-    def number(self, name: str) -> str:
-        """Make the name of a table or figure one of a kind in the report."""
-        return f"{name}-{self.place}" if self.place else name
+    def make_name(self, name: str) -> str:
+        """Make the name of a table or figure unique in a report on several runs."""
+        return f"{name}-{self.place}" if self.place else name  # file names and HTML ids must be unique
 
 
 @functools.cache
 def read_words() -> dict[str, str]:
-    """Read every key, `section.name`, with its words in English."""
-    found = tomllib.loads(WORDS.read_text(encoding="utf-8"))
-    return {f"{section}.{name}": words for section, rows in found.items() for name, words in rows.items()}
+    """Read the English words of every key, `section.name`."""
+    sections = tomllib.loads(WORDS.read_text(encoding="utf-8"))
+    return {f"{section}.{name}": words for section, rows in sections.items() for name, words in rows.items()}

@@ -1,4 +1,7 @@
-"""Batches: clips and their targets, in an order, and varied in a way, that only the seed and the epoch decide."""
+"""Batches of clips and targets for Keras, made ahead by threads.
+
+The order of the clips and their augmentation depend only on the seed and the epoch.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ import numpy as np
 
 from musicml.features import Augment, mix_examples
 
-PLAIN = Augment()
-MAX_WORKERS = 4  # each holds a batch, and a model seldom takes more than four threads make
+PLAIN = Augment()  # no augmentation
+MAX_WORKERS = 4  # each holds a batch in memory, and a model seldom consumes more than four threads produce
 
 
 class Batches(keras.utils.PyDataset):
@@ -22,19 +25,19 @@ class Batches(keras.utils.PyDataset):
 
     Parameters
     ----------
-    clips : an array whose first axis is the clips, or anything with a length and `take(places) -> array`, and
-        `varied(places, augment, rng)` where they are to be varied
+    clips : an array whose first axis is the clips, or an object with a length, `get(places)`, and for augmentation
+        `get_augmented(places, augment, rng)`
     targets : np.ndarray [shape=(n_clips, n_classes)], or None for prediction
-    seed : int to shuffle and vary by anew in each epoch, or None to keep the order and vary nothing
-    augment : how clips are varied and mixed
-    weights : np.ndarray [shape=(n_classes,)], what an example of each class counts in the loss; None for one each
-    workers : how many threads make batches ahead; None for as many as help, 0 for none
+    seed : int for shuffling and augmentation, new in each epoch; None keeps the order and changes nothing
+    augment : how clips are augmented and mixed
+    weights : np.ndarray [shape=(n_classes,)], weight of an example of each class in the loss; None for equal weights
+    workers : number of threads that make batches ahead; None for as many as help, 0 for none
 
     Attributes
     ----------
-    seconds : how long making batches has taken so far, in all threads, beside the training or before it
-    blocked_seconds : how long the thread that made this object has waited for batches it asked for itself
-    times : batch → when another thread asked for it, and when it had it, as `time.perf_counter` tells
+    seconds : time spent on making batches so far, in all threads
+    blocked_seconds : time that the thread that made this object has waited for batches
+    times : batch → when another thread requested it and when it was ready, from `time.perf_counter`
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Batches(keras.utils.PyDataset):
         weights: np.ndarray | None = None,
         workers: int | None = None,
     ):
-        super().__init__(workers=1)  # of Keras's own: its threads end with each epoch and take a tenth of a second more
+        super().__init__(workers=1)  # Keras's own threads end with each epoch, which costs a tenth of a second more
         self.clips, self.targets, self.batch_size, self.seed = clips, targets, batch_size, seed
         self.augment, self.weights = augment, weights
         self.n_workers = count_workers(clips, augment) if workers is None else workers
@@ -59,25 +62,26 @@ class Batches(keras.utils.PyDataset):
         self.start_at(0)
 
     def start_at(self, epoch: int) -> None:
-        """Put the clips in the order of `epoch`, so that a resumed training sees what an uncut one would."""
+        """Shuffle the clips for `epoch`, so that resumed training sees the same batches as uninterrupted training."""
         n = len(self.clips)
-        self.drop_pending()
+        self._cancel_pending()
         self.epoch = epoch
+        # seed and epoch together: each epoch has an order of its own, and it can be repeated
         self.order = np.arange(n) if self.seed is None else np.random.default_rng([self.seed, epoch]).permutation(n)
 
     def on_epoch_end(self) -> None:
-        """Called by Keras between epochs."""
+        """Start the next epoch. Keras calls this between epochs."""
         self.start_at(self.epoch + 1)
 
-    def drop_pending(self) -> None:
-        """Forget the batches that were begun ahead."""
+    def _cancel_pending(self) -> None:
+        """Cancel the batches that were started ahead."""
         for future in self.pending.values():
             future.cancel()
         self.pending = {}
 
     def close(self) -> None:
-        """End the threads; batches can still be asked for."""
-        self.drop_pending()
+        """Stop the threads. Batches can still be requested."""
+        self._cancel_pending()
         if self.pool:
             self.pool.shutdown(wait=False)
             self.pool = None
@@ -86,53 +90,56 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.clips) // self.batch_size)
 
     def __getitem__(self, batch: int) -> tuple:
-        asked = time.perf_counter()
+        requested = time.perf_counter()
         pool = self.pool
-        if pool:  # the threads go on with the batches behind it; in their order, whichever thread is faster
+        if pool:  # start the next batches too; each is returned in its order, whichever is ready first
             for ahead in range(batch, min(batch + self.n_workers + 1, len(self))):
                 if ahead not in self.pending:
-                    self.pending[ahead] = pool.submit(self.make, self.epoch, self.order, ahead)
-            made = self.pending.pop(batch).result()
+                    self.pending[ahead] = pool.submit(self.make_batch, self.epoch, self.order, ahead)
+            content = self.pending.pop(batch).result()
         else:
-            made = self.make(self.epoch, self.order, batch)
+            content = self.make_batch(self.epoch, self.order, batch)
         ready = time.perf_counter()
         if threading.get_ident() == self.thread:
-            self.blocked_seconds += ready - asked
+            self.blocked_seconds += ready - requested
         else:
-            self.times[batch] = asked, ready
-        return made
+            self.times[batch] = requested, ready
+        return content
 
-    def make(self, epoch: int, order: np.ndarray, batch: int) -> tuple:
-        """Make a batch of an epoch, which hangs on nothing that another thread may change."""
-        begun = time.perf_counter()
+    def make_batch(self, epoch: int, order: np.ndarray, batch: int) -> tuple:
+        """Make one batch. It depends on nothing that another thread may change."""
+        start_time = time.perf_counter()
         places = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        made = self.made(places, np.random.default_rng([self.seed or 0, epoch, batch]))
+        # a generator of its own for each batch: the result doesn't depend on which thread makes it
+        content = self._assemble(places, np.random.default_rng([self.seed or 0, epoch, batch]))
         with self.lock:
-            self.seconds += time.perf_counter() - begun
-        return made
+            self.seconds += time.perf_counter() - start_time
+        return content
 
-    def made(self, places: np.ndarray, rng: np.random.Generator) -> tuple:
-        """The batch of the clips at `places`: inputs, targets where there are any, weights where there are any."""
+    def _assemble(self, places: np.ndarray, rng: np.random.Generator) -> tuple:
+        """Return inputs, and if there are any, targets and weights, of the clips at `places`."""
         if isinstance(self.clips, np.ndarray):
             x = self.clips[places]
         else:
-            x = self.clips.varied(places, self.augment, rng) if self.augment.varies else self.clips.take(places)
+            augmented = self.augment.is_varying
+            x = self.clips.get_augmented(places, self.augment, rng) if augmented else self.clips.get(places)
         x = x.astype(np.float32, copy=False)
         if self.targets is None:
             return (x,)
         y = self.targets[places]
-        if self.augment.mixes:
+        if self.augment.is_mixing:
             x, y = mix_examples(x, y, self.augment, rng)
+        # with mixed targets, y @ weights is the mean of the classes' weights in the same proportions
         return (x, y) if self.weights is None else (x, y, (y @ self.weights).astype(np.float32))
 
 
-class View:
-    """Clips of which each is varied in one way, whichever batch asks for it: what a frozen backbone sees of them.
+class AugmentedView:
+    """Clips that are each augmented once, the same for every batch, as input for a frozen backbone.
 
     Parameters
     ----------
-    clips : with a length and `varied(places, augment, rng)`
-    seed, number : int, which of all views this is
+    clips : with a length and `get_augmented(places, augment, rng)`
+    seed, number : int, the number of this view among all
     """
 
     def __init__(self, clips: Any, augment: Augment, seed: int, number: int):
@@ -141,11 +148,12 @@ class View:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def take(self, places: np.ndarray) -> np.ndarray:
-        """The clips at `places` as this view has them."""
+    def get(self, places: np.ndarray) -> np.ndarray:
+        """Return the augmented clips at `places`."""
+        # one clip at a time: its generator depends on its place, not on the batch it is in
         return np.concatenate(
             [
-                self.clips.varied(
+                self.clips.get_augmented(
                     np.array([place]), self.augment, np.random.default_rng([self.seed, self.number, place])
                 )
                 for place in places
@@ -153,8 +161,10 @@ class View:
         )
 
 
-class Views:
-    """A frozen backbone's outputs for several views of each clip, of which each batch takes one at random.
+class RandomViews:
+    """A frozen backbone's outputs for several views of each clip. Each batch uses a random view of each.
+
+    The backbone never changes, so its outputs are computed once for each view instead of in every epoch.
 
     Parameters
     ----------
@@ -167,15 +177,15 @@ class Views:
     def __len__(self) -> int:
         return len(self.outputs[0])
 
-    def varied(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
-        """The outputs for the clips at `places`, each of a view drawn anew, [shape=(n, n_channels)]."""
+    def get_augmented(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
+        """Return the outputs for the clips at `places`, each of a random view, [shape=(n, n_channels)]."""
         views = rng.integers(0, len(self.outputs), len(places))
         return np.stack([self.outputs[view][place] for view, place in zip(views, places, strict=True)])
 
 
 def count_workers(clips: Any, augment: Augment) -> int:
-    """How many threads make batches: none where a batch is taken from memory as it is, which takes no longer."""
-    if not augment.varies or isinstance(clips, np.ndarray | Views):
+    """Return the number of threads that help: none if a batch is only copied from memory."""
+    if not augment.is_varying or isinstance(clips, np.ndarray | RandomViews):
         return 0
     n_cores = joblib.cpu_count()
     return min(MAX_WORKERS, n_cores) if n_cores > 1 else 0

@@ -1,4 +1,4 @@
-"""What a training runs on, in which precision and why, and how it is made to repeat."""
+"""Choose the device, the precision and the compiler of training, with reasons."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from musicml.utils import Message
 
 logger = logging.getLogger(__name__)
 
-OUT_OF_MEMORY = re.compile("resource_?exhausted|out.of.memory", re.IGNORECASE)  # as TensorFlow, XLA and CUDA say it
-DISK_IS_FULL = re.compile("no space left", re.IGNORECASE)  # which TensorFlow calls an exhausted resource too
+OUT_OF_MEMORY = re.compile("resource_?exhausted|out.of.memory", re.IGNORECASE)  # of TensorFlow, XLA and CUDA
+DISK_IS_FULL = re.compile("no space left", re.IGNORECASE)  # TensorFlow calls this an exhausted resource too
 
 
 def take_one_gpu() -> None:
-    """Leave all GPUs but the first to others, and say which is taken; JAX computes on the first anyway."""
+    """Use the first GPU only and log which. JAX computes on the first one anyway."""
     gpus = _list_gpus()
     if len(gpus) < 2:
         return
@@ -27,89 +27,90 @@ def take_one_gpu() -> None:
 
         try:
             tf.config.set_visible_devices(tf.config.get_visible_devices("GPU")[:1], "GPU")
-        except RuntimeError:  # it was begun with before, as in a notebook
-            logger.warning("%s GPUs were in use by this process before the training began, so they stay so", len(gpus))
+        except RuntimeError:  # GPUs are already in use, as in a notebook
+            logger.warning("this process already uses %s GPUs, so training keeps all of them", len(gpus))
             return
     logger.info(
-        "GPU: %s, the first of %s; the others are left free. The variable CUDA_VISIBLE_DEVICES chooses another one.",
+        "GPU: %s, the first of %s; the others stay free. Set CUDA_VISIBLE_DEVICES to choose another one.",
         gpus[0][0],
         len(gpus),
     )
 
 
 def _list_gpus() -> list[tuple[str, float | None]]:
-    """List the GPUs that Keras's backend sees: each one's name, and its compute capability where it tells that."""
+    """List the GPUs that Keras's backend uses: name, and compute capability if known."""
     if keras.backend.backend() == "jax":
         import jax
 
-        found = [one for one in jax.devices() if one.platform != "cpu"]
-        known = [getattr(one, "compute_capability", None) for one in found]
-        return [(one.device_kind, float(it) if it else None) for one, it in zip(found, known, strict=True)]
+        gpus = [gpu for gpu in jax.devices() if gpu.platform != "cpu"]
+        capabilities = [getattr(gpu, "compute_capability", None) for gpu in gpus]
+        return [(gpu.device_kind, float(v) if v else None) for gpu, v in zip(gpus, capabilities, strict=True)]
     if keras.backend.backend() != "tensorflow":
         return []
     import tensorflow as tf
 
     details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
-    versions = [one.get("compute_capability", (0, 0)) for one in details]
+    versions = [gpu.get("compute_capability", (0, 0)) for gpu in details]
     return [
-        (one.get("device_name", "GPU"), major + minor / 10)
-        for one, (major, minor) in zip(details, versions, strict=True)
+        (gpu.get("device_name", "GPU"), major + minor / 10)
+        for gpu, (major, minor) in zip(details, versions, strict=True)
     ]
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one behind it, says that the memory of a device or of this machine did not suffice."""
+    """Return whether an error, or one of its causes, means that a device or this machine ran out of memory."""
     while error is not None:
-        words = f"{type(error).__name__}: {error}"
-        if isinstance(error, MemoryError) or (OUT_OF_MEMORY.search(words) and not DISK_IS_FULL.search(words)):
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(error, MemoryError) or (OUT_OF_MEMORY.search(text) and not DISK_IS_FULL.search(text)):
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or error.__context__  # Keras wraps the error of the device in its own
     return False
 
 
-def choose_precision(wanted: str) -> tuple[str, str]:
-    """The dtype policy and why: mixed on a GPU that gains by it, float32 on a CPU."""
-    if wanted != "auto":
-        return wanted, Message("as the experiment says")
-    name, capability = device()
+def choose_precision(setting: str) -> tuple[str, str]:
+    """Return the dtype policy and the reason: mixed precision on a GPU that is faster with it, else float32."""
+    if setting != "auto":
+        return setting, Message("set in the experiment")
+    name, capability = get_device()
     if capability is None:
-        return "float32", Message("{name} is no GPU with a known compute capability", name=name)
+        return "float32", Message("{name}: no GPU of known compute capability", name=name)
+    # bfloat16 has float32's range, so small gradients don't vanish; it needs Ampere (8.0) or newer
     policy = "mixed_bfloat16" if capability >= 8 else "mixed_float16" if capability >= 7 else "float32"
     return policy, Message("{name}, compute capability {capability:.1f}", name=name, capability=capability)
 
 
-def choose_compile(wanted: str) -> tuple[bool | str, str]:
-    """Whether XLA compiles the steps, as Keras's `jit_compile`, and why.
+def choose_compile(setting: str) -> tuple[bool | str, str]:
+    """Return whether XLA compiles training steps, as Keras's `jit_compile`, and the reason.
 
-    On a CPU it makes convolutions slower, takes seconds before the first step, and gains a recurrent network too little
-    to pay for that (`make bench ARGS=training`). JAX always compiles.
+    On a CPU, XLA slows convolutions, takes seconds to compile, and speeds up recurrent networks too little to make up
+    for it (`make bench ARGS=training`). JAX always compiles.
     """
     if keras.backend.backend() != "tensorflow":
-        return "auto", Message("{backend} decides", backend=keras.backend.backend())
-    if wanted != "auto":
-        return wanted == "xla", Message("as the experiment says")
-    name, capability = device()
+        return "auto", Message("the default of {backend}", backend=keras.backend.backend())
+    if setting != "auto":
+        return setting == "xla", Message("set in the experiment")
+    name, capability = get_device()
     if capability is not None:
-        return "auto", Message("{name}: Keras decides", name=name)
-    return False, Message("{name}: XLA makes no step quicker there by more than it takes to compile", name=name)
+        return "auto", Message("{name}: the default of Keras", name=name)
+    return False, Message("{name}: compiling takes longer than XLA saves", name=name)
 
 
-def device() -> tuple[str, float | None]:
-    """The device's name, and a GPU's compute capability; None for a CPU."""
+def get_device() -> tuple[str, float | None]:
+    """Return the device's name, and a GPU's compute capability, or None for a CPU."""
     return next((gpu for gpu in _list_gpus() if gpu[1] is not None), ("CPU", None))
 
 
-def in_float32(model: Any, policy: str) -> Any:
-    """A model trained under a mixed policy as one that computes in float32, as it is served: on any machine the same.
+def convert_to_float32(model: Any, policy: str) -> Any:
+    """Convert a model trained in mixed precision to float32, so that predictions don't depend on the machine.
 
-    The weights are float32 already; half precision belongs to the card that trained them, and ONNX can't mix the two.
+    The weights are float32 already. ONNX can't mix both precisions.
     """
     if policy == "float32":
         return model
     keras.config.set_dtype_policy("float32")
     table = keras.saving.serialize_keras_object(model)
-    table.pop("compile_config", None)  # a loss of ours has no name that Keras could find it by, and serving needs none
-    described = json.dumps(table).replace(policy, "float32")
-    copy = keras.saving.deserialize_keras_object(json.loads(described))
-    copy.set_weights(model.get_weights())
+    table.pop("compile_config", None)  # Keras could not find a custom loss by name, and prediction needs none
+    text = json.dumps(table).replace(policy, "float32")
+    copy = keras.saving.deserialize_keras_object(json.loads(text))
+    copy.set_weights(model.get_weights())  # float32 under every policy
     return copy

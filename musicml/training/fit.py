@@ -1,4 +1,4 @@
-"""Fit: Keras's own `fit`, with everything kept that a killed training needs to go on."""
+"""Fit a Keras model with `model.fit`, saving after every epoch what interrupted training needs to resume."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def fit_model(
     task: str,
     folder: Path,
     stage: str,
-    compiled: Any = "auto",
-    watch: Callable[[int, dict[str, Any]], None] | None = None,
-    before: dict[str, Any] | None = None,
+    jit_compile: Any = "auto",
+    on_epoch_end: Callable[[int, dict[str, Any]], None] | None = None,
+    previous: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train `model` and leave it with the weights that the experiment keeps.
 
@@ -36,66 +36,69 @@ def fit_model(
     model : keras.Model
     train, val : batches with targets; without validation the last epoch is kept
     task : `single` or `multi`
-    folder : the run folder; history.csv and checkpoints/ go there
+    folder : the run folder, for history.csv and checkpoints/
     stage : `head`, `top` or `all`, for history.csv
-    compiled : whether XLA compiles the steps, as Keras's `jit_compile`
-    watch : told each epoch and its metrics; what it raises ends the training
-    before : what came out of the stage before this one, whose best epoch is kept where none of these is better
+    jit_compile : whether XLA compiles the steps, as in Keras
+    on_epoch_end : called with each epoch and its metrics; an exception it raises ends training
+    previous : result of the stage before, whose best epoch is kept if no epoch of this one is better
 
     Returns
     -------
-    dict with `epochs` that were run in all stages, the `best_epoch` of its stage and its `best` value, and `input`:
-    what making batches and waiting for them took, in seconds and as a share of the time that training took; and
-    `warnings`, a sentence for each stage that ended early since its loss was no finite number
+    dict with `epochs` of all stages, the `best_epoch` of its stage and its `best` value; `input`, the time of making
+    batches and waiting for them, in seconds and as a share of training time; and `warnings`, a sentence for each
+    stage that ended early because its loss was not finite
 
     Raises
     ------
     InputError
         If that happens before there is an epoch whose weights can be kept.
     """
-    compile_model(model, training, task, training.epochs * len(train), compiled)
+    compile_model(model, training, task, training.epochs * len(train), jit_compile)
     monitor = training.monitor if val is not None else "loss"
-    watching = make_callbacks(training, monitor) if val is not None else []
+    schedulers = make_callbacks(training, monitor) if val is not None else []
+    # validation scores the averaged weights, which are kept
     averaged = [callbacks.SwapAverage()] if training.ema else []
-    name = "checkpoints/finetuned" if before else "checkpoints"
-    keep = callbacks.Keep(folder / name, monitor, [*watching, *averaged], training.batch_size, before)
+    name = "checkpoints/finetuned" if previous else "checkpoints"
+    checkpoint = callbacks.Checkpoint(folder / name, monitor, [*schedulers, *averaged], training.batch_size, previous)
     history = callbacks.History(folder / "history.csv", stage)
-    told = [keras.callbacks.LambdaCallback(on_epoch_end=watch)] if watch else []
-    clock = callbacks.Clock(train)
-    always = [callbacks.Progress(), interrupts := callbacks.StopOnInterrupt(), callbacks.StopOnNotFinite()]
-    train.start_at(keep.next_epoch)
+    listeners = [keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)] if on_epoch_end else []
+    timer = callbacks.StepTimer(train)
+    basic = [callbacks.Progress(), interrupts := callbacks.StopOnInterrupt(), callbacks.StopOnNotFinite()]
+    train.start_at(checkpoint.next_epoch)
     keeps_best = training.keep == "best" and val is not None
-    warnings = list(before["warnings"]) if before else []
+    warnings = list(previous["warnings"]) if previous else []
     try:
         with interrupts, contextlib.closing(train):
             model.fit(
                 train,
                 validation_data=val,
                 epochs=training.epochs,
-                initial_epoch=keep.next_epoch,
+                initial_epoch=checkpoint.next_epoch,
                 verbose=0,
-                shuffle=False,
-                callbacks=[*always, history, clock, *watching, *averaged, keep, *told],
+                shuffle=False,  # the batches are shuffled already
+                # the checkpoint is last but for the caller's: it saves the state of the others
+                callbacks=[*basic, history, timer, *schedulers, *averaged, checkpoint, *listeners],
             )
         if keeps_best:
-            keep.restore()
+            checkpoint.restore()
     except callbacks.LossNotFiniteError as error:
-        if not keep.restore(callbacks.BEST if keeps_best else callbacks.STATE):
+        if not checkpoint.restore(callbacks.BEST_FILE if keeps_best else callbacks.STATE_FILE):
             raise
-        epoch = keep.best_epoch if keeps_best else keep.next_epoch
-        is_earlier = keeps_best and before is not None and keep.best == before["best"]  # the stage before is better
+        epoch = checkpoint.best_epoch if keeps_best else checkpoint.next_epoch
+        # true if no epoch of this stage was better than the stage before
+        is_earlier = keeps_best and previous is not None and checkpoint.best == previous["best"]
         warnings.append(describe_early_end(error, stage, 0 if is_earlier else epoch))
     return {
         "epochs": len(history.rows),
-        "best_epoch": keep.best_epoch,
-        "best": keep.best,
-        "input": clock.summarize(before and before["input"]),
+        "best_epoch": checkpoint.best_epoch,
+        "best": checkpoint.best,
+        "input": timer.summarize(previous and previous["input"]),
         "warnings": warnings,
     }
 
 
 def describe_early_end(error: callbacks.LossNotFiniteError, stage: str, epoch: int) -> str:
-    """Say that a stage ended early, and which weights are kept."""
+    """Return a warning that a stage ended early, and which weights are kept."""
     template = ENDED_EARLY if epoch else ENDED_AT_ONCE
     values = error.message.values
     return Message(
@@ -104,53 +107,56 @@ def describe_early_end(error: callbacks.LossNotFiniteError, stage: str, epoch: i
 
 
 ENDED_AT_ONCE = Message(
-    "The training stopped in epoch {epoch} (stage {stage}), since its loss became {loss}: the weights that it began "
-    "with are kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0."
+    "Training stopped in epoch {epoch} (stage {stage}) because the loss became {loss}. The initial weights are kept. "
+    "To train longer, lower training.learning_rate or set training.clipnorm=1.0."
 )
 ENDED_EARLY = Message(
-    "The training stopped in epoch {epoch} (stage {stage}), since its loss became {loss}: the weights of epoch "
-    "{kept} are kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0."
+    "Training stopped in epoch {epoch} (stage {stage}) because the loss became {loss}. The weights of epoch {kept} are "
+    "kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0."
 )
 
 
 def make_callbacks(training: TrainingOptions, monitor: str) -> list[Any]:
-    """Early stopping and the plateau rule, where the experiment asks for them."""
-    found: list[Any] = []
-    mode = "max" if monitor.endswith("accuracy") else "min"  # Keras does not know which way a metric of ours is better
+    """Return early stopping and learning-rate reduction on a plateau, if the experiment enables them."""
+    enabled: list[Any] = []
+    mode = "max" if monitor.endswith("accuracy") else "min"  # Keras can't infer it for custom metrics
     if training.plateau_patience:
-        found.append(
-            keras.callbacks.ReduceLROnPlateau(
+        enabled.append(
+            keras.callbacks.ReduceLROnPlateau(  # smaller steps once validation stops improving
                 monitor, training.plateau_factor, training.plateau_patience, mode=mode, min_lr=training.plateau_least
             )
         )
     if training.early_stopping:
-        found.append(keras.callbacks.EarlyStopping(monitor, patience=training.early_stopping, mode=mode))
-    return found
+        enabled.append(keras.callbacks.EarlyStopping(monitor, patience=training.early_stopping, mode=mode))
+    return enabled
 
 
-def compile_model(model: Any, training: TrainingOptions, task: str, n_steps: int, compiled: Any = "auto") -> None:
-    """Give the model its loss, optimiser and metric; `n_steps` is the length of a cosine schedule."""
+def compile_model(model: Any, training: TrainingOptions, task: str, n_steps: int, jit_compile: Any = "auto") -> None:
+    """Compile the model with its loss, optimizer and metrics. `n_steps` is the length of a cosine schedule."""
     if task == "single":
         loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing)
         metrics: list[Any] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
     else:
-        loss = losses.masked_binary_crossentropy(training.label_smoothing)
+        loss = losses.make_masked_crossentropy(training.label_smoothing)
         metrics = losses.make_observed_metrics(training.label_smoothing)
-    model.compile(optimizer=make_optimizer(training, n_steps), loss=loss, metrics=metrics, jit_compile=compiled)
+    model.compile(optimizer=make_optimizer(training, n_steps), loss=loss, metrics=metrics, jit_compile=jit_compile)
 
 
 def make_optimizer(training: TrainingOptions, n_steps: int) -> Any:
-    """The optimiser as the experiment names it."""
+    """Return the experiment's optimizer."""
     rate: Any = training.learning_rate
+    # cosine: large steps first, ever smaller ones later; warmup starts small, while random weights have large gradients
     if training.schedule == "cosine":
-        rising = round(training.warmup * n_steps)
+        warmup_steps = round(training.warmup * n_steps)
         rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if rising else training.learning_rate,
-            n_steps - rising,
-            warmup_target=training.learning_rate if rising else None,
-            warmup_steps=rising,
+            0.0 if warmup_steps else training.learning_rate,
+            n_steps - warmup_steps,
+            warmup_target=training.learning_rate if warmup_steps else None,
+            warmup_steps=warmup_steps,
         )
+    # averaging weights over steps cancels the noise of single batches
     averaging = {"use_ema": True, "ema_momentum": training.ema} if training.ema else {}
+    # a clipped gradient limits the damage of one unusual batch
     clipping = {"clipnorm": training.clipnorm} if training.clipnorm else {}
     decay = {"weight_decay": training.weight_decay} if training.weight_decay or training.optimizer == "adamw" else {}
     plain, averaged = OPTIMIZERS[training.optimizer]
@@ -158,9 +164,11 @@ def make_optimizer(training: TrainingOptions, n_steps: int) -> Any:
 
 
 class _RampedAverage:
-    """Let an optimizer's moving average follow the weights closely at first, so that a short training has an average.
+    """Exponential moving average (EMA) of the weights, whose momentum rises during training.
 
-    The momentum in step t is min(ema, (1 + t) / (10 + t)); the average begins with the weights after the first step.
+    With a momentum of 0.999 the average covers about a thousand steps, so the first ones would count for most of a
+    short training. In step t the momentum is min(ema, (1 + t) / (10 + t)). The average begins with the weights after
+    the first step.
     """
 
     use_ema: bool
@@ -169,12 +177,12 @@ class _RampedAverage:
     _model_variables_moving_average: list[Any]
 
     def _update_model_variables_moving_average(self, trainable_variables: list[Any]) -> None:
-        """Update the averages; Keras calls this after each step."""
+        """Update the averages. Keras calls this after each step."""
         if not self.use_ema:
             return
         step = keras.ops.cast(self.iterations, "float32")
         ramped = keras.ops.minimum(self.ema_momentum, (1 + step) / (10 + step))
-        momentum = keras.ops.where(step > 0, ramped, 0.0)
+        momentum = keras.ops.where(step > 0, ramped, 0.0)  # in step 0 the average becomes the weights
         for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             if average is not None:
                 share = keras.ops.cast(momentum, variable.dtype)
@@ -183,7 +191,10 @@ class _RampedAverage:
 
 @keras.saving.register_keras_serializable("musicml")
 class AveragedAdam(_RampedAverage, keras.optimizers.Adam):
-    """Adam with a ramped moving average; TensorFlow takes no scope whose name begins with an underscore."""
+    """Adam with a ramped moving average.
+
+    TensorFlow names a scope after the class, and allows no scope that begins with an underscore.
+    """
 
 
 @keras.saving.register_keras_serializable("musicml")
@@ -196,7 +207,7 @@ class AveragedSGD(_RampedAverage, keras.optimizers.SGD):
     """SGD with a ramped moving average."""
 
 
-OPTIMIZERS = {  # without a moving average, and with one
+OPTIMIZERS = {  # without and with a moving average
     "adam": (keras.optimizers.Adam, AveragedAdam),
     "adamw": (keras.optimizers.AdamW, AveragedAdamW),
     "sgd": (keras.optimizers.SGD, AveragedSGD),
@@ -204,24 +215,24 @@ OPTIMIZERS = {  # without a moving average, and with one
 
 
 def predict_scores(model: Any, clips: Any, batch_size: int, dtype: str = "float32") -> np.ndarray:
-    """Raw scores of clips, in their order, [shape=(n_clips, n_classes)], or whatever the model gives of each."""
+    """Return raw scores of clips, in their order, [shape=(n_clips, n_classes)], or the model's other output."""
     batches = Batches(clips, None, min(batch_size, compute_batch_limit(model)))
     if keras.backend.backend() == "tensorflow":
-        # called and not predicted: tracing a ResNet50 once more takes longer than the few batches asked for here
+        # not model.predict, which would trace the model once more: longer than these few batches take
         parts = [np.asarray(model(batches[place][0], training=False), dtype=dtype) for place in range(len(batches))]
         return np.concatenate(parts)
     return np.asarray(model.predict(batches, verbose=0), dtype=dtype)
 
 
 def save_model(model: Any, folder: Path) -> None:
-    """Write model.keras and layers.json into a run folder."""
+    """Write model.keras and layers.json to a run folder."""
     with write_atomically(folder / "model.keras") as temporary:
         model.save(temporary, include_optimizer=False)
     write_json(folder / "layers.json", describe_layers(model))
 
 
 def describe_layers(model: Any) -> list[dict[str, Any]]:
-    """The model's layers for layers.json: name, kind, shape of its output, number of parameters, what it reads."""
+    """Describe the model's layers for layers.json: name, kind, output shape, parameters and inputs."""
     return [
         {
             "name": layer.name,

@@ -1,4 +1,8 @@
-"""Losses and metrics that skip the cells nobody looked at, which -1 marks."""
+"""Loss and metrics that skip unobserved cells of the targets, which are marked by -1.
+
+A cell is one class of one example. In OpenMIC most cells were never annotated, and a missing label is not a negative
+one: counting it as 0 would train the model to deny instruments that are there.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,17 @@ from typing import Any
 import keras
 
 
-def masked_binary_crossentropy(smoothing: float = 0.0) -> Any:
-    """Binary cross-entropy over the observed cells of a batch: sum(mask * loss) / sum(mask); -1 marks the others."""
+def make_masked_crossentropy(smoothing: float = 0.0) -> Any:
+    """Return a loss: binary cross-entropy over the observed cells of a batch, sum(mask * loss) / sum(mask).
+
+    With label `smoothing`, targets 0 and 1 become smoothing / 2 and 1 - smoothing / 2.
+    """
 
     def loss(y_true: Any, y_pred: Any) -> Any:
+        """Compute the mean loss over the observed cells of a batch."""
         mask = make_mask(y_true)
         cells = compute_cell_losses(y_true, y_pred, smoothing)
+        # at least 1, since a batch may have no observed cell
         return keras.ops.sum(mask * cells) / keras.ops.maximum(keras.ops.sum(mask), 1.0)
 
     return loss
@@ -25,19 +34,17 @@ def make_mask(y_true: Any) -> Any:
 
 
 def compute_cell_losses(y_true: Any, y_pred: Any, smoothing: float = 0.0) -> Any:
-    """Compute the binary cross-entropy of each cell; what it is of a cell that nobody looked at means nothing."""
+    """Compute the binary cross-entropy of each cell. Values of unobserved cells are meaningless."""
+    # smoothed targets keep logits finite: no probability has to reach exactly 0 or 1
     truth = keras.ops.clip(y_true, 0.0, 1.0) * (1 - smoothing) + 0.5 * smoothing
     return keras.ops.binary_crossentropy(truth, keras.ops.cast(y_pred, "float32"))
 
 
 class ObservedMean(keras.metrics.Mean):
-    """The mean of a function over all observed cells of an epoch, which does not depend on the size of a batch.
+    """The mean of `compute_cells(targets, scores)` over all observed cells of an epoch, independent of the batch size.
 
-    Keras averages what it gets of each batch by the batch's examples, and some have more observed cells than others.
-
-    Parameters
-    ----------
-    compute_cells : takes the targets and the scores, and returns a value for each cell
+    Keras averages batch means by number of examples. But batches differ in observed cells, so that mean would give a
+    cell more weight in a sparsely annotated batch.
     """
 
     def __init__(self, compute_cells: Callable[[Any, Any], Any], name: str):
@@ -45,7 +52,7 @@ class ObservedMean(keras.metrics.Mean):
         self.compute_cells = compute_cells
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch; all its observed cells count alike."""
+        """Add a batch. Each observed cell has the same weight."""
         cells = keras.ops.reshape(self.compute_cells(y_true, y_pred), (-1,))
         super().update_state(cells, keras.ops.reshape(make_mask(y_true), (-1,)))
 
@@ -53,11 +60,11 @@ class ObservedMean(keras.metrics.Mean):
 def make_observed_metrics(smoothing: float = 0.0) -> list[ObservedMean]:
     """Return the metrics of a multi-label model.
 
-    The first takes the place of Keras's own `loss` in all that is reported, and leaves the training as it is. A penalty
-    on weights is not in it.
+    The first replaces Keras's own `loss` in everything that is reported, and does not affect training. It
+    leaves out the penalty on weights.
     """
     return [
         ObservedMean(lambda y_true, y_pred: compute_cell_losses(y_true, y_pred, smoothing), "loss"),
-        # 1 for each cell that is on the right side of 0.5
+        # 1 for each cell whose score is on the correct side of 0.5
         ObservedMean(lambda y_true, y_pred: keras.ops.cast((y_pred >= 0.5) == (y_true >= 0.5), "float32"), "accuracy"),
     ]

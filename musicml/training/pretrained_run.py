@@ -1,4 +1,4 @@
-"""Make a run of a network that others trained, so that it can be asked about any song at once."""
+"""Make a run from a published network, so that it can predict songs without training."""
 
 from __future__ import annotations
 
@@ -19,32 +19,30 @@ logger = logging.getLogger(__name__)
 
 TAGS_RUN = "musicnn_tags"
 CAVEAT = Message(
-    "musicnn was trained on songs of the Million Song Dataset and on listeners' tags for them. It may have heard any "
-    "song that it is asked about, many of its tags name genres, and its probabilities were not calibrated."
+    "musicnn was trained on songs of the Million Song Dataset and on listeners' tags for them. Songs that you predict "
+    "may be among them, many of its tags are genres, and its probabilities are not calibrated."
 )
-TEXT = "# `musicml fetch musicnn`"  # in place of an experiment
+TEXT = "# `musicml fetch musicnn`"  # instead of an experiment
 
 
 def make_tags_run(data_root: Path, runs_root: Path) -> Run:
-    """Make the run `musicnn_tags`, or return it where it is there.
+    """Make the run `musicnn_tags`, or return it if it exists.
 
     Parameters
     ----------
-    data_root : the folder of the data sets, with musicnn's weights in it
+    data_root : the datasets' folder, with musicnn's weights
     runs_root : the folder of all runs
 
     Raises
     ------
     InputError
-        If the weights are missing or damaged, or something else has the run's name. Nothing is left half-written.
+        If the weights are missing or damaged, or another file has the run's name. No incomplete run is left.
     """
     path = Path(runs_root) / TAGS_RUN
     if path.exists():
         run = Run(path)
         if not run.is_pretrained:
-            raise InputError(
-                "Expected {path} to be free for a new run, and it holds something else. Move it.", path=path
-            )
+            raise InputError("Expected no other file or folder at {path}, where the new run goes. Move it.", path=path)
         return run
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,9 +51,9 @@ def make_tags_run(data_root: Path, runs_root: Path) -> Run:
             sign_run(run)
             os.replace(run.path, path)  # only a complete run gets its name
     except OSError as error:
-        if not Run(path).is_pretrained:  # else another process was faster
+        if not Run(path).is_pretrained:  # otherwise another process was faster
             raise os_error_to_input_error(error, path) from error
-    logger.info("%s: ready, ask it with `musicml predict %s FILE`", path, TAGS_RUN)
+    logger.info("%s: ready; predict with `musicml predict %s FILE`", path, TAGS_RUN)
     return Run(path)
 
 
@@ -83,7 +81,7 @@ def _write_run(path: Path, data_root: Path) -> Run:
     clip = ClipSpec(
         MUSICNN_FRAMES,
         MUSICNN_FRAMES,
-        features.n_samples(MUSICNN_FRAMES),
+        features.count_samples(MUSICNN_FRAMES),
         features.hop_length / features.sample_rate,
         3.008,
     )
@@ -98,11 +96,12 @@ def _write_run(path: Path, data_root: Path) -> Run:
         input_shape=[MUSICNN_FRAMES, features.n_mels],
         normalisation="inside the model",
         temperature=1.0,
-        thresholds=[],  # none was fitted
+        thresholds=[],  # none were fitted
         calibrated_on=0,
         unlike=None,
         asks_for="file",
     )
+    # the export is checked on noise, because no clips are at hand
     noise = np.random.default_rng(0).uniform(-80, 10, (4, MUSICNN_FRAMES, features.n_mels)).astype(np.float32)
     run.update(export=export_keras_onnx(model, run, noise))
     run.update(status=PRETRAINED, process=None)

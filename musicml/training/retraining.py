@@ -1,4 +1,4 @@
-"""Train a run again from its own folder, as a new run, or find the run that an equal training began before."""
+"""Train a run again from its own folder as a new run, or find a run of equal training."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from musicml.utils import InputError, Message
 def retrain_run(
     run: Run, runs_root: Path, folder: Path | None = None, data_root: Path | None = None, deterministic: bool = False
 ) -> Run:
-    """Train a complete run again; the run that comes back is complete but for its scores.
+    """Train a complete run again. The returned run is complete except for its scores.
 
     Parameters
     ----------
-    run : it is only read
+    run : the original run, which is only read
     runs_root : the folder of all runs, for the new one
-    folder, data_root : where the run's own folder, or the folder of all data sets, is now, if it was moved
+    folder, data_root : new place of the run's own folder, or of the datasets, if they were moved
     deterministic : whether to train deterministically even if the run was not
 
     Raises
@@ -50,30 +50,31 @@ def retrain_run(
     check_can_retrain(run)
     info, data = run.info, relocate_data(run, folder, data_root)
     is_deterministic = deterministic or info.deterministic
-    job, is_told = reload_job(run, data, is_deterministic)
-    if not is_told:
-        warn_without_digests(run, Message("these are the files it began with"))
+    job, is_known = reload_job(run, data, is_deterministic)
+    if not is_known:
+        warn_without_digests(run, Message("these are its original files"))
     experiment, material = job.experiment, job.material
-    found = (preparation.compute_split_hash(material), material.dataset.hash())
-    if found != (info.split.hash, info.data.hash):
-        if not is_told:
-            check_same_data(run, material, is_told)
+    # the same seed must give the same split
+    current = (preparation.compute_split_hash(material), material.dataset.hash())
+    if current != (info.split.hash, info.data.hash):
+        if not is_known:
+            check_same_data(run, material, is_known)
         raise InputError(
             "Expected the classes, groups and splits of run {run_name}, got others from the same files. Its seed or "
-            "its groups were changed, or this musicml splits in another way: use the musicml that made it.",
+            "its groups were changed, or this version of musicml splits differently: use the version that made it.",
             run_name=run.name,
         )
     own_folder = Path(data.folder) if data.folder else None
     facts = build_run_info(experiment, material, Path(data.root), own_folder, info.seed, is_deterministic)
-    facts |= {"reproduces": run.name, "weights": info.weights}  # not decided again, so that a network's answer can't
+    facts |= {"reproduces": run.name, "weights": info.weights}  # not decided again
     new = create_run(runs_root, experiment.name, info.seed, experiment.text, facts)
-    with hold_run(new.path, new.info.process):
+    with hold_run(new.path, new.info.process):  # no other process may resume it meanwhile
         write_split_files(new, material)
         return finish_or_explain_resume(new, job)
 
 
 def check_can_retrain(run: Run) -> None:
-    """Refuse a run that is not complete, has no results, or does not say how it was trained.
+    """Raise an error for a run that is incomplete, has no results, or does not record how it was trained.
 
     Raises
     ------
@@ -84,50 +85,51 @@ def check_can_retrain(run: Run) -> None:
     info = run.info
     if info.fold is not None:
         raise InputError(
-            "Expected a whole run to train again, and {run_name} is a fold of one. Name the run that holds it.",
+            "Expected a complete run to train again, but {run_name} is a single fold. Name the run that contains it.",
             run_name=run.path,
         )
-    if not run.is_whole:
+    if not run.is_complete:
         raise InputError(
-            "Expected a complete run to train again, and {run_name} is {status}: {cure}",
+            "Expected a complete run to train again, but {run_name} is {status}: {cure}",
             run_name=run.name,
             status=run.status,
-            cure=run.cure(),
+            cure=run.suggest_fix(),
         )
     if not (info.split.hash and info.data.hash and info.settings):
         raise InputError(
-            "Expected run.json of run {run_name} to say how it was split and trained, and it does not, as of an "
-            "earlier musicml. Train the experiment anew.",
+            "Expected run.json of run {run_name} to record its split and settings. Earlier versions of musicml did not "
+            "write them: train the experiment again.",
             run_name=run.name,
         )
 
 
-def find_begun_run(
+def find_matching_run(
     experiment: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, deterministic: bool, since: str
 ) -> Run | None:
-    """Find the latest run, complete or not, that an equal training has begun; None if there is none.
+    """Find the latest run, complete or not, of equal training, or None if there is none.
 
     Parameters
     ----------
     experiment : as it was read, before it is known which data it runs on
     which, seed, deterministic : as for `train_experiment`
-    since : only runs count that began at this time or later, written as in run.json
+    since : only runs that began at this time or later count, written as in run.json
 
     Raises
     ------
     InputError
-        If the data is not there, or the experiment breaks a rule on it.
+        If the data is missing, or the experiment breaks a rule on it.
     """
     is_sample = is_sample_data(experiment.data.dataset, data_root, which)
-    wanted = (experiment.for_data(is_sample).overrides, is_sample, str(Path(data_root).absolute()), None)
-    made_by = (get_versions(), get_git_commit())
-    for run in reversed(list_runs(runs_root)):
+    # what two equal trainings have in common
+    settings = (experiment.resolve(is_sample).overrides, is_sample, str(Path(data_root).absolute()), None)
+    versions = (get_versions(), get_git_commit())  # other code may give another model
+    for run in reversed(list_runs(runs_root)):  # the latest first
         with contextlib.suppress(InputError):
             info = run.info
             if (
                 (info.experiment, info.seed, info.deterministic) == (experiment.name, seed, deterministic)
-                and (info.overrides, info.data.sample, info.data.root, info.data.folder) == wanted
-                and (info.versions, info.git_commit) == made_by
+                and (info.overrides, info.data.sample, info.data.root, info.data.folder) == settings
+                and (info.versions, info.git_commit) == versions
                 and info.started >= since
                 and read_experiment_text(run) == experiment.text
             ):

@@ -1,4 +1,4 @@
-"""Train: an experiment becomes a run, not yet scored."""
+"""Train an experiment: create a run, train its model, and save everything that prediction needs."""
 
 from __future__ import annotations
 
@@ -47,10 +47,11 @@ from musicml.utils import InputError, Message, to_dict, write_csv, write_json
 
 logger = logging.getLogger(__name__)
 
-PROTOCOLS = {"honest": "honest", "as_published": Message("as published")}  # as settings and as runs name them
-REPLAYED = ("reference", "honest", "changes", "fault", "served", "figures")  # of a published result
-# of a run's facts, in a fold's
-KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data", "batch_size", "weights")
+PROTOCOLS = {"honest": "honest", "as_published": Message("as published")}  # experiment file's name → run's name
+# entries of the table [published] that are copied to run.json
+PUBLISHED_KEYS = ("reference", "honest", "changes", "fault", "served", "figures")
+# entries of run.json that are copied to a fold's
+FOLD_KEYS = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data", "batch_size", "weights")
 
 
 def train_experiment(
@@ -62,36 +63,36 @@ def train_experiment(
     seed: int = 0,
     deterministic: bool = False,
 ) -> Run:
-    """Train `experiment`; the run that comes back is complete but for its scores.
+    """Train `experiment`. The returned run is complete except for its scores.
 
     Parameters
     ----------
     experiment : from `musicml.experiment.config.read_experiment`
-    data_root : the folder of the data sets, and of the features computed from them
+    data_root : the folder of the datasets, and of the features computed from them
     runs_root : the folder of all runs
-    which : `real`, `sample` or `auto`: which of the data set's folders to read
-    folder : a folder of class folders to train on in place of the data set
-    seed : int >= 0, of the split, the weights and the order of batches
-    deterministic : whether two trainings shall give the same weights to the bit (slower on some devices)
+    which : `real`, `sample` or `auto`: which of the dataset's folders to read
+    folder : a folder of class folders to train on instead of the dataset
+    seed : int >= 0, for the split, the weights and the order of batches
+    deterministic : whether two trainings give exactly the same weights (slower on some devices)
 
     Raises
     ------
     InputError
-        If the data or the experiment can't be used: no run folder is left then. What goes wrong later, such as a
-        full disk, leaves an unfinished one to `resume_run`.
+        If the data or the experiment can't be used: no run folder is left then. Later errors, such as a full disk,
+        leave an unfinished run for `resume_run`.
     """
-    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
+    experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which, folder))
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     logger.info("%s", dataset.describe())
     for note in dataset.notes if folder else ():
-        if note != NO_GROUPS:  # of which another line tells
+        if note != NO_GROUPS:  # logged elsewhere
             logger.info("%s", note)
     if dataset.sample:
-        logger.warning("%s: generated sample data; no figure of this run says anything about real music", dataset.name)
+        logger.warning("%s: synthetic data; results of this run say nothing about real music", dataset.name)
     if as_published:
         logger.info(
-            "%s: taken as published, faults and all; no figure of this run is a rival of honest ones", dataset.name
+            "%s: used as published, including its faults; don't compare this run with honest ones", dataset.name
         )
     material = preparation.prepare_data(experiment, dataset, Path(data_root), seed)
     facts = build_run_info(experiment, material, data_root, folder, seed, deterministic)
@@ -102,43 +103,43 @@ def train_experiment(
 
 
 def resume_run(run: Run, folder: Path | None = None, data_root: Path | None = None) -> Run:
-    """Go on with a training that was stopped or killed; a run that is trained already comes back as it is.
+    """Resume training that was interrupted. A run that is already trained is returned as it is.
 
     Parameters
     ----------
-    folder, data_root : where the run's own folder, or the folder of all data sets, is now, if it was moved
+    folder, data_root : new place of the run's own folder, or of the datasets, if they were moved
 
     Raises
     ------
     InputError
-        If the run is whole, another process trains it, or its data has changed since.
+        If the run is complete, another process trains it, or its data has changed since.
     """
     check_is_resumable(run)
     with hold_run(run.path, run.info.process):
-        check_is_resumable(run)  # its training may have ended just now
-        run.update()  # which says that this process is at it
+        check_is_resumable(run)  # another process may have finished it just now
+        run.update()  # records that this process trains it
         return resume_held_run(run, folder, data_root)
 
 
 def check_is_resumable(run: Run) -> None:
-    """Refuse what is no unfinished run of an experiment."""
+    """Raise an error unless it is an unfinished run of an experiment."""
     check_has_results(run)
     info = run.info
     if info.fold is not None:
         raise InputError(
-            "run {run_path} must be a whole run to be resumed, and is a fold of one: {cure}",
+            "Expected a run to resume, but {run_path} is a single fold of one: {cure}",
             run_path=run.path,
-            cure=run.cure(),
+            cure=run.suggest_fix(),
         )
-    if run.is_whole:
+    if run.is_complete:
         raise InputError(
-            "run {run_name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`.",
+            "Expected an unfinished run to resume, but {run_name} is complete. See it with `musicml runs`.",
             run_name=run.name,
         )
 
 
 def resume_held_run(run: Run, folder: Path | None, data_root: Path | None) -> Run:
-    """As `resume_run`, of a run that this process holds."""
+    """Resume a run that this process has locked, as `resume_run` does."""
     info = run.info
     data = relocate_data(run, folder, data_root)
     if info.status == "trained":
@@ -147,47 +148,46 @@ def resume_held_run(run: Run, folder: Path | None, data_root: Path | None) -> Ru
             run.update(data=data.table)
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
         return run
-    for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
-        if left.is_file():
-            left.unlink()
-    job, is_told = reload_job(run, data, info.deterministic)
-    check_same_data(run, job.material, is_told)
+    for temporary in run.path.rglob(".*.*"):  # from a process killed while it wrote
+        if temporary.is_file():
+            temporary.unlink()
+    job, is_known = reload_job(run, data, info.deterministic)
+    check_same_data(run, job.material, is_known)  # or the model would be tested on files it was trained on
     run.update(data=data.table)
     write_split_files(run, job.material)
     return finish_or_explain_resume(run, job)
 
 
 def reload_job(run: Run, data: DataInfo, deterministic: bool) -> tuple[trainer.TrainingJob, bool]:
-    """Prepare a run's training again, and tell whether the files of `data` are known to be the same as then."""
+    """Prepare a run's training again, and also return whether its files are known to be the same as then."""
     info, root = run.info, Path(data.root)
     experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
     logger.info("%s", dataset.describe())
-    is_told = check_same_files(run, dataset, Path(data.folder or data.root), root / CACHE_FOLDER)
+    is_known = check_same_files(run, dataset, Path(data.folder or data.root), root / CACHE_FOLDER)
     material = preparation.prepare_data(experiment, dataset, root, info.seed)
-    return trainer.TrainingJob(experiment, material, deterministic), is_told
+    return trainer.TrainingJob(experiment, material, deterministic), is_known
 
 
-def check_same_data(run: Run, material: trainer.TrainingData, is_told: bool) -> None:
-    """Refuse data that is split, labelled or read otherwise than when the run began.
+def check_same_data(run: Run, material: trainer.TrainingData, is_known: bool) -> None:
+    """Raise an error if data is split, labeled or read differently than when the run began.
 
-    `is_told` is whether the files are known to be the same.
+    `is_known` is whether the files are known to be the same.
     """
     info = run.info
-    found = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
-    if found == (info.split.hash, info.data.hash, info.data.features):
+    current = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
+    if current == (info.split.hash, info.data.hash, info.data.features):
         return
-    what = Message("its files are the same, but not their classes, groups or splits")
-    if not is_told:
-        what = Message("the run has no digests.csv, so which files differ can't be told")
-    elif found[:2] == (info.split.hash, info.data.hash):
-        what = Message("a file that was left out differs, or this version of musicml reads files in another way")
+    reason = Message("its files are the same, but their classes, groups or splits differ")
+    if not is_known:
+        reason = Message("the run has no digests.csv, so it is unknown which files differ")
+    elif current[:2] == (info.split.hash, info.data.hash):
+        reason = Message("an excluded file differs, or this version of musicml reads files differently")
     raise InputError(
-        "run {run_name} must go on with the data it began with, and {dataset_name} has changed since: train again "
-        "({what}).",
+        "Expected the original data of run {run_name}, but {dataset_name} has changed ({reason}). Train again.",
         run_name=run.name,
         dataset_name=material.dataset.name,
-        what=what,
+        reason=reason,
     )
 
 
@@ -199,15 +199,15 @@ def build_run_info(
     seed: int,
     deterministic: bool,
 ) -> dict[str, Any]:
-    """What run.json says of a training before it begins."""
+    """Return the contents of run.json before training begins."""
     dataset = material.dataset
     published = to_dict(experiment.published) if experiment.published else {}
     return {
         "protocol": PROTOCOLS[experiment.data.protocol],
-        **({"published": {key: published[key] for key in REPLAYED}} if experiment.published else {}),
+        **({"published": {key: published[key] for key in PUBLISHED_KEYS}} if experiment.published else {}),
         "overrides": dict(experiment.overrides),
         "deterministic": deterministic,
-        "settings": experiment.settings(),
+        "settings": experiment.get_settings(),
         "task": dataset.task,
         "family": experiment.family,
         "data": {
@@ -230,29 +230,29 @@ def build_run_info(
 
 
 def describe_split(material: trainer.TrainingData, seed: int) -> dict[str, Any]:
-    """What run.json says of a split; of a cross-validation all examples are tested."""
+    """Return the entry for a split in run.json. In a cross-validation all examples are tested."""
     split = material.split
-    whole = {"test": len(material.dataset.examples), "folds": len(material.folds)} if material.folds else {}
-    counts = {side: len(split.indices(side)) for side in SPLITS}
+    cross_validation = {"test": len(material.dataset.examples), "folds": len(material.folds)} if material.folds else {}
+    counts = {name: len(split.indices(name)) for name in SPLITS}
     return {
         "statement": split.statement,
         "hash": preparation.compute_split_hash(material),
         "seed": seed,
         **counts,
-        **whole,
+        **cross_validation,
     }
 
 
 def write_split_files(run: Run, material: trainer.TrainingData) -> None:
-    """Write who stands on which side, who was left out or mended and why, and the class names.
+    """Write split.csv, excluded.csv, repairs.csv and labels.json.
 
-    Of a cross-validation, a row's `fold` is the one in which the example is tested, and its `split` the side on which
-    it stands for the model that is served.
+    In a cross-validation, a row's `fold` is the one in which the example is tested. Its `split` is that of the model
+    for prediction.
     """
     dataset, columns = material.dataset, ["example", "group", "split"]
     rows = [
-        {"example": example.id, "group": example.group, "split": side}
-        for example, side in zip(dataset.examples, material.split.sides, strict=True)
+        {"example": example.id, "group": example.group, "split": name}
+        for example, name in zip(dataset.examples, material.split.sides, strict=True)
     ]
     if material.folds:
         columns.append("fold")
@@ -269,79 +269,82 @@ def write_split_files(run: Run, material: trainer.TrainingData) -> None:
 
 
 def finish_or_explain_resume(run: Run, job: trainer.TrainingJob) -> Run:
-    """Finish the run; where a person stops it, tell how to go on."""
+    """Finish the run. If the user interrupts it, explain how to resume."""
     try:
-        return finish(run, job)
+        return _finish_run(run, job)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(Message("stopped; go on with `musicml train --resume {path}`", path=run.path)) from None
+        raise KeyboardInterrupt(
+            Message("stopped; resume with `musicml train --resume {path}`", path=run.path)
+        ) from None
 
 
-def finish(run: Run, job: trainer.TrainingJob) -> Run:
-    """Train the model, of a cross-validation one a fold before it, and write all that serving needs."""
+def _finish_run(run: Run, job: trainer.TrainingJob) -> Run:
+    """Train the model, after one model per fold of a cross-validation, and write everything that prediction needs."""
     material = job.material
     for k, split in enumerate(material.folds, 1):
         logger.info("fold %s of %s", k, len(material.folds))
-        finish_fold(run, k, replace(job, material=replace(material, split=split, folds=(), shared=True)))
+        _finish_fold(run, k, replace(job, material=replace(material, split=split, folds=(), shared=True)))
     if material.folds:
-        logger.info("the model that is served: trained and chosen on all files, none kept for a test")
+        logger.info("the model for prediction: trained and validated on all files, without a test split")
     return train_and_write(run, replace(job, material=replace(material, shared=bool(material.folds))))
 
 
-def finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
-    """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
+def _finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
+    """Train one fold in its own folder inside the run's, unless it is trained already."""
     fold = get_fold(run, k)
     status = None
-    with contextlib.suppress(InputError):  # what can't be read begins again
+    with contextlib.suppress(InputError):  # an unreadable fold is trained again
         status = fold.info.status
-    if status == "trained":
+    if status == "trained":  # resumed training skips finished folds
         return
-    if status is None:
+    if status is None:  # not started, or unreadable
         shutil.rmtree(fold.path, ignore_errors=True)
         info = run.info
-        kept = {key: info.table[key] for key in KEPT if key in info.table}
-        facts = {**kept, "split": describe_split(job.material, info.seed), "fold": k}
+        shared = {key: info.table[key] for key in FOLD_KEYS if key in info.table}
+        facts = {**shared, "split": describe_split(job.material, info.seed), "fold": k}
         start_run(fold.path, info.experiment, info.seed, job.experiment.text, facts)
     write_split_files(fold, job.material)
     train_and_write(fold, job, exported=False)
-    if smaller := fold.info.batch_size:  # which the next folds need not find out again
+    if smaller := fold.info.batch_size:  # so that the next folds need not run out of memory first
         run.update(batch_size=smaller)
 
 
 def train_and_write(run: Run, job: trainer.TrainingJob, exported: bool = True) -> Run:
-    """Train one model and write all that serving needs: weights, serving.json, the exported model."""
-    begun = time.perf_counter()
-    learned = trainer.train_model(run, job)
-    (run.path / "model.onnx").unlink(missing_ok=True)  # of before a kill, which would not be this model's any more
-    write_serving(run, job, learned)
-    # a fold's model is asked once, by its own evaluation, which has Keras at hand
-    run.update(export=learned.export() if exported else Message("not exported: the model of a fold"))
-    sign_run(run)  # before the status: a kill between the two would leave a trained run that nobody signed
-    run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
+    """Train one model and write everything that prediction needs: weights, serving.json, the exported model."""
+    start_time = time.perf_counter()
+    trained = trainer.train_model(run, job)
+    (run.path / "model.onnx").unlink(missing_ok=True)  # may belong to an earlier, killed training
+    write_serving(run, job, trained)
+    # a fold's model is only used by its evaluation, with Keras
+    run.update(export=trained.export() if exported else Message("not exported: the model of a fold"))
+    sign_run(run)  # before the status, so that a kill in between leaves no trained run without a signature
+    run.update(status="trained", train_seconds=round(time.perf_counter() - start_time, 1))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run
 
 
-def write_serving(run: Run, job: trainer.TrainingJob, learned: trainer.TrainedModel) -> None:
-    """Calibrate on validation and write serving.json: all that serving needs beside the model."""
+def write_serving(run: Run, job: trainer.TrainingJob, trained: trainer.TrainedModel) -> None:
+    """Calibrate scores on the validation split and write serving.json."""
     experiment, material = job.experiment, job.material
     dataset, indices = material.dataset, material.split.indices("val")
-    temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
+    temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)  # the scores stay as they are without validation
     if len(indices):
         targets = dataset.targets()[indices]
-        clips = job.sides["val"]
-        scores = pool_by_example(learned.scores_of(clips), clips, indices, dataset.task, experiment.clips.average)
+        clips = job.clips["val"]
+        scores = pool_by_example(trained.predict_scores(clips), clips, indices, dataset.task, experiment.clips.average)
+        # on validation: on training files the model is far too confident
         temperature = fit_temperature(scores, targets, dataset.task)
-        if dataset.task == "multi":
+        if dataset.task == "multi":  # each class gets its own threshold; single-label tasks take the highest score
             thresholds = fit_thresholds(apply_temperature(scores, temperature, dataset.task), targets)
     write_manifest(
         run,
-        learned.model,
+        trained.model,
         task=dataset.task,
         answers=dataset.answers,
         kind=experiment.kind,
         features=to_dict(experiment.features),
         clips=to_dict(material.clip),
-        input_shape=learned.input_shape,
+        input_shape=trained.input_shape,
         normalisation="inside the model",
         temperature=temperature,
         thresholds=thresholds,
@@ -351,12 +354,13 @@ def write_serving(run: Run, job: trainer.TrainingJob, learned: trainer.TrainedMo
     )
 
 
-def fit_ood_limit_on_data(kind: str, material: trainer.TrainingData, most: int = 2000) -> dict[str, Any] | None:
-    """How to tell a file that is unlike the training files, from at most `most` of them, evenly taken."""
+def fit_ood_limit_on_data(kind: str, material: trainer.TrainingData, max_files: int = 2000) -> dict[str, Any] | None:
+    """Fit the limit beyond which a file is out-of-distribution, on at most `max_files` evenly spaced files."""
 
-    def traits(side: str) -> np.ndarray:
-        indices = material.split.indices(side)
-        some = indices[np.unique(np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int))]
-        return np.array([compute_traits(material.features.of(index), kind) for index in some])
+    def compute(split: str) -> np.ndarray:
+        """Compute the traits of up to `max_files` files of a split."""
+        indices = material.split.indices(split)
+        chosen = indices[np.unique(np.linspace(0, len(indices) - 1, min(max_files, len(indices))).astype(int))]
+        return np.array([compute_traits(material.features.get(index), kind) for index in chosen])
 
-    return fit_ood_limit(traits("train"), traits("val"))
+    return fit_ood_limit(compute("train"), compute("val"))

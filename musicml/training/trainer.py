@@ -1,4 +1,4 @@
-"""Learn: a model of the experiment's family, trained on the material, with what else the run has to know of it."""
+"""Train one model of the experiment's family on prepared data."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training works on: the readable data set, its split and its features.
+    """The prepared data of a training: readable examples, their split and their features.
 
-    Of a cross-validation, `folds` are its splits, and `split` is that of the model which is served; `shared` says that
-    several models learn from it, so that what a frozen backbone makes of an example is worth keeping for all of them.
-    `digests` are those of the examples' files; none where features came with the data set and no file was read.
+    Attributes
+    ----------
+    split, folds : the split of the model for prediction, and those of a cross-validation
+    shared : whether several models are trained, so that a frozen backbone's outputs are computed for all examples
+    digests : of the examples' files; empty if features came with the dataset
     """
 
     dataset: Dataset
@@ -51,27 +53,27 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Hold what one model is trained on, and how."""
+    """The experiment and the data for one model."""
 
     experiment: Experiment
     material: TrainingData
     deterministic: bool = False
 
     @cached_property
-    def sides(self) -> dict[str, Clips]:
+    def clips(self) -> dict[str, Clips]:
         """The clips of `train` and of `val`."""
-        return {side: self.cut(side) for side in ("train", "val")}
+        return {split: self.cut(split) for split in ("train", "val")}
 
-    def cut(self, side: str) -> Clips:
-        """The clips of one side of the split."""
-        return cut_clips(self.material.features, self.material.split.indices(side), self.material.clip)
+    def cut(self, split: str) -> Clips:
+        """Return the clips of one split."""
+        return cut_clips(self.material.features, self.material.split.indices(split), self.material.clip)
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained model as a function from clips to raw scores, its file, and a way to export it."""
+    """A trained model: a function from clips to raw scores, its file, and a function that exports it."""
 
-    scores_of: Callable[[Any], np.ndarray]
+    predict_scores: Callable[[Any], np.ndarray]
     input_shape: list[int]
     model: Path
     export: Callable[[], str]
@@ -80,115 +82,126 @@ class TrainedModel:
 def make_model_spec(
     experiment: Experiment, material: TrainingData, train_clips: Clips, seed: int, data_root: Path | None = None
 ) -> ModelSpec:
-    """What a model has to fit, with the training clips' mean and variance for sound."""
-    shape = tuple(int(size) for size in train_clips.take(np.array([0])).shape[1:])
+    """Return the model's input and output, with mean and variance of the training clips for sound."""
+    shape = tuple(int(size) for size in train_clips.get(np.array([0])).shape[1:])
     dataset = material.dataset
+    # pictures have a fixed range of values, sound features do not
     mean, variance = compute_mean_and_variance(train_clips) if len(shape) == 2 else (None, None)
     return ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed, data_root)
 
 
-def train_model(run: Run, job: TrainingJob, watch: Callable[[int, dict[str, Any]], None] | None = None) -> TrainedModel:
-    """Train the model of the experiment's family; `watch` is for networks, as `train_network` takes it."""
-    return train_forest(run, job) if job.experiment.family == "forest" else train_network(run, job, watch)
+def train_model(
+    run: Run, job: TrainingJob, on_epoch_end: Callable[[int, dict[str, Any]], None] | None = None
+) -> TrainedModel:
+    """Train the model of the experiment's family. `on_epoch_end` is for networks, as in `train_network`."""
+    return train_forest(run, job) if job.experiment.family == "forest" else train_network(run, job, on_epoch_end)
 
 
 def train_forest(run: Run, job: TrainingJob) -> TrainedModel:
-    """Grow the forests; the same trees come out however often, so `deterministic` changes nothing."""
-    clips = job.sides["train"]
+    """Train the forests. They are the same each time, so `deterministic` changes nothing."""
+    clips = job.clips["train"]
     spec = make_model_spec(job.experiment, job.material, clips, run.info.seed)
     logger.info("forest: %s classes, %s clips", spec.n_classes, len(clips))
-    targets = job.material.dataset.targets()[clips.example]
-    grown = build_model("forest", job.experiment.model, spec).fit(stack_clips(clips), targets)
+    targets = job.material.dataset.targets()[clips.example]  # each clip has the labels of its track
+    forest = build_model("forest", job.experiment.model, spec).fit(stack_clips(clips), targets)
     with write_atomically(run.path / "model.skops") as temporary:
-        grown.save(temporary)
-    write_json(run.path / "layers.json", grown.layers())
+        forest.save(temporary)
+    write_json(run.path / "layers.json", forest.describe_layers())
     run.update(
         precision={"policy": "float32", "reason": Message("scikit-learn's trees")}, backend="scikit-learn", device="CPU"
     )
     family = get_family("forest")
-    few = stack_clips(clips)[:64]
+    few = stack_clips(clips)[:64]  # to check the export on
     return TrainedModel(
-        lambda wanted: family.predict_scores(grown.trees, stack_clips(wanted), spec.task),
+        lambda clips: family.predict_scores(forest.trees, stack_clips(clips), spec.task),
         list(spec.shape),
         run.path / "model.skops",
-        lambda: export_forest_onnx(grown.trees, spec.task, run, few),
+        lambda: export_forest_onnx(forest.trees, spec.task, run, few),
     )
 
 
 def stack_clips(clips: Clips) -> np.ndarray:
-    """All clips at once, [shape=(n_clips, n_frames, n_bins)]."""
-    return clips.take(np.arange(len(clips)))
+    """Return all clips in one array, [shape=(n_clips, n_frames, n_bins)]."""
+    return clips.get(np.arange(len(clips)))
 
 
 def train_network(
-    run: Run, job: TrainingJob, watch: Callable[[int, dict[str, Any]], None] | None = None
+    run: Run, job: TrainingJob, on_epoch_end: Callable[[int, dict[str, Any]], None] | None = None
 ) -> TrainedModel:
-    """Build the model and fit it; a frozen backbone's outputs are computed once and its head trained on them.
+    """Build the model and train it.
 
-    `watch` is told each epoch and its metrics; what it raises ends the training and comes out as it is.
+    A frozen backbone's outputs are computed once, and the head is trained on them. `on_epoch_end` is called with each
+    epoch and its metrics. An exception that it raises ends the training and is passed on.
     """
     keras = import_keras()
     from musicml.training import device, fit, stages
 
-    info, experiment, material, sides = run.info, job.experiment, job.material, job.sides
+    info, experiment, material, clips = run.info, job.experiment, job.material, job.clips
     training = experiment.training
     device.take_one_gpu()
+    # free the memory of models that this process trained before
     keras.backend.clear_session()
-    keras.utils.set_random_seed(info.seed)
+    keras.utils.set_random_seed(info.seed)  # of Python, NumPy and the backend: initial weights, dropout
     if job.deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        tf.config.experimental.enable_op_determinism()  # only operations that repeat to the bit
+        tf.config.experimental.enable_op_determinism()  # only operations whose results repeat exactly
     policy, reason = device.choose_precision(training.precision)
+    # before the model is built, because layers take the policy that is set at that time
     keras.config.set_dtype_policy(policy)
     logger.info("dtype policy: %s (%s)", policy, reason)
-    spec = make_model_spec(experiment, material, sides["train"], info.seed, Path(info.data.root))
+    spec = make_model_spec(experiment, material, clips["train"], info.seed, Path(info.data.root))
     model, weights = build_untrained_model(experiment, spec, info)
     run.update(
         precision={"policy": policy, "reason": reason},
         weights=weights,
         backend=keras.backend.backend(),
-        device=device.device()[0],
+        device=device.get_device()[0],
         parameters=model.count_params(),
     )
     logger.info(
-        "%s: %s parameters; clips: %s to train on, %s to choose by",
+        "%s: %s parameters; clips: %s for training, %s for validation",
         model.name,
         f"{model.count_params():,}",
-        len(sides["train"]),
-        len(sides["val"]),
+        len(clips["train"]),
+        len(clips["val"]),
     )
-    compiled, why = device.choose_compile(training.compile)
+    jit_compile, reason = device.choose_compile(training.compile)
     run.update(
-        compile={"choice": "xla" if compiled is True else "none" if compiled is False else compiled, "reason": why}
+        compile={
+            "choice": "xla" if jit_compile is True else "none" if jit_compile is False else jit_compile,
+            "reason": reason,
+        }
     )
-    sides = {side: replace(clips, fill=spec.mean, kind=experiment.kind) for side, clips in sides.items()}
-    targets = {side: get_targets(clips, material.dataset.targets()) for side, clips in sides.items()}
-    everything = cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)
-    trained = stages.train_stages(
+    # masked bins get the training mean
+    clips = {split: replace(part, fill=spec.mean, kind=experiment.kind) for split, part in clips.items()}
+    targets = {split: get_targets(part, material.dataset.targets()) for split, part in clips.items()}
+    all_clips = cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)
+    result = stages.train_stages(
         model,
-        sides,
+        clips,
         targets,
         experiment,
         material.dataset.task,
         run,
-        everything=replace(everything, fill=spec.mean, kind=experiment.kind) if material.shared else None,
-        compiled=compiled,
-        watch=watch,
+        all_clips=replace(all_clips, fill=spec.mean, kind=experiment.kind) if material.shared else None,
+        jit_compile=jit_compile,
+        on_epoch_end=on_epoch_end,
     )
-    model = trained.get("model", model)
-    run.update(parameters=model.count_params())  # support vectors are parameters too
-    if "epochs" in trained:  # what scikit-learn fits has none
-        run.update(**{key: trained[key] for key in ("epochs", "best_epoch", "input", "warnings")})
-        logger.info("%s", describe_input_time(trained["input"]))
-        for warning in trained["warnings"]:
+    model = result.get("model", model)
+    run.update(parameters=model.count_params())  # again, since support vectors are parameters too
+    if "epochs" in result:  # models fitted by scikit-learn have none
+        run.update(**{key: result[key] for key in ("epochs", "best_epoch", "input", "warnings")})
+        logger.info("%s", describe_input_time(result["input"]))
+        for warning in result["warnings"]:
             logger.warning("%s", warning)
-    model = device.in_float32(model, policy)
+    # predictions are made on any machine, so half precision ends here
+    model = device.convert_to_float32(model, policy)
     fit.save_model(model, run.path)
-    n_few = min(4, len(sides["train"]), compute_batch_limit(model))
-    few = sides["train"].take(np.arange(n_few)).astype(np.float32)
+    n_few = min(4, len(clips["train"]), compute_batch_limit(model))
+    few = clips["train"].get(np.arange(n_few)).astype(np.float32)  # to check the export on
     return TrainedModel(
-        lambda clips: fit.predict_scores(model, clips, trained.get("batch_size", training.batch_size)),
+        lambda clips: fit.predict_scores(model, clips, result.get("batch_size", training.batch_size)),
         list(spec.shape),
         run.path / "model.keras",
         lambda: export_keras_onnx(model, run, few),
@@ -198,56 +211,54 @@ def train_network(
 def train_and_score(
     experiment: Experiment, material: TrainingData, seed: int, data_root: Path
 ) -> tuple[Clips, np.ndarray]:
-    """A model trained as the experiment says and asked about the test side; nothing of it is kept, and nothing said.
+    """Train a model and score the test split. Write no run and log nothing.
 
     Returns
     -------
-    clips : of the test side
+    clips : of the test split
     scores : np.ndarray [shape=(n_clips, n_classes)], raw
     """
     job = TrainingJob(experiment, material)
     clips = job.cut("test")
     facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
-    with tempfile.TemporaryDirectory() as folder, suppress_stderr(), capture_messages(lambda words: None):
+    with tempfile.TemporaryDirectory() as folder, suppress_stderr(), capture_messages(lambda message: None):
         run = create_run(Path(folder), experiment.name, seed, experiment.text, facts)
-        return clips, train_model(run, job).scores_of(clips)
+        return clips, train_model(run, job).predict_scores(clips)
 
 
-def describe_input_time(found: dict[str, float]) -> str:
-    """Say how long training waited for its batches, and what making them took beside its steps."""
-    workers = f" in {found['workers']:.0f} threads" if found["workers"] else ""
+def describe_input_time(times: dict[str, float]) -> str:
+    """Return how long training waited for its batches, and how long making them took."""
+    workers = f" in {times['workers']:.0f} threads" if times["workers"] else ""
     return (
-        f"input: training waited {found['waited_seconds']:.1f} s of its {found['training_seconds']:.1f} s for batches "
-        f"({found['waited_share']:.1%}); making them took {found['seconds']:.1f} s{workers}"
+        f"input: training waited {times['waited_seconds']:.1f} of {times['training_seconds']:.1f} s for batches "
+        f"({times['waited_share']:.1%}); making them took {times['seconds']:.1f} s{workers}"
     )
 
 
 def build_untrained_model(experiment: Experiment, spec: ModelSpec, info: RunInfo) -> tuple[Any, dict[str, str] | None]:
-    """The model, untrained, and which weights it starts from; where `auto` can't get ImageNet's, random ones."""
+    """Return the untrained model and its initial weights' origin, or random ones if `auto` can't get ImageNet's."""
     chosen, weights = choose_weights(experiment, info)
     try:
         return build_model(experiment.family, chosen, spec), weights
     except InputError as error:
         if weights is None or weights["choice"] == "none" or experiment.model.weights != "auto":
             raise
-        weights = {"choice": "none", "reason": error.message}
+        weights = {"choice": "none", "reason": error.message}  # continue with random weights and a warning
         logger.warning("weights: none (%s)", error)
     return build_model(experiment.family, replace(chosen, weights="none"), spec), weights
 
 
 def choose_weights(experiment: Experiment, info: RunInfo) -> tuple[Any, dict[str, str] | None]:
-    """The model's options with `auto` weights decided, and the decision; a resumed training keeps its first one."""
-    family, decided = get_family(experiment.family), info.weights
-    if not hasattr(family, "choose_weights"):
+    """Decide `auto` weights, and return the model's options and the decision, which resumed training keeps."""
+    family, decision = get_family(experiment.family), info.weights
+    if not hasattr(family, "choose_weights"):  # a family without pretrained weights
         return experiment.model, None
-    if decided is None:
+    if decision is None:
         choice, reason = family.choose_weights(experiment.model)
-        decided = {"choice": choice, "reason": reason}
+        decision = {"choice": choice, "reason": reason}
         if caveat := family.describe_pretraining(choice):
-            decided["pretraining"] = caveat
-    logger.info("weights: %s (%s)", decided["choice"], decided["reason"])
-    if decided["choice"] == "none" and experiment.family == "transfer" and experiment.model.frozen:
-        logger.warning(
-            "a frozen backbone with random weights is a random feature: with model.frozen=false it learns too"
-        )
-    return replace(experiment.model, weights=decided["choice"]), decided
+            decision["pretraining"] = caveat
+    logger.info("weights: %s (%s)", decision["choice"], decision["reason"])
+    if decision["choice"] == "none" and experiment.family == "transfer" and experiment.model.frozen:
+        logger.warning("the backbone is frozen at random weights; set model.frozen=false to train it")
+    return replace(experiment.model, weights=decision["choice"]), decision

@@ -1,4 +1,4 @@
-"""Errors, files, the terminal, checked settings, parallel work and messages in other languages."""
+"""Errors, files, terminal output, checked settings, parallel processing and translated messages."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from musicml.utils.messages import (
         Message,
         add_messages,
+        format_number,
         join_messages,
         pluralize,
         replace_in_message,

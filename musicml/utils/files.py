@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written under a temporary name, then renamed."""
+"""Read and write files safely: atomic writes, size limits, and clear errors from the operating system."""
 
 from __future__ import annotations
 
@@ -22,77 +22,76 @@ from typing import Any
 from musicml.utils.errors import InputError, make_printable
 from musicml.utils.messages import MESSAGES, Message, add_messages, restore_messages
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-CLOSED, IN_THE_WAY = (errno.EACCES, errno.EROFS, errno.EPERM), (errno.ENOTDIR, errno.EEXIST)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_WRITABLE, NO_FOLDER = (errno.EACCES, errno.EROFS, errno.EPERM), (errno.ENOTDIR, errno.EEXIST)
 OS_ERRORS = {
     **dict.fromkeys(
-        FULL, Message("{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on.")
+        DISK_FULL, Message("Could not write {path}: the disk is full ({free:.0f} MB free). Free some space and retry.")
     ),
     **dict.fromkeys(
-        CLOSED,
-        Message("{path} must be in a folder that can be written to, and is not ({reason}); choose another."),
+        NOT_WRITABLE, Message("Could not write {path}: its folder is not writable ({reason}). Choose another folder.")
     ),
     **dict.fromkeys(
-        IN_THE_WAY, Message("{path} must be in a folder, and {error_filename} stands in its way; choose another place.")
+        NO_FOLDER, Message("Could not write {path}: {error_filename} is not a folder. Choose another place.")
     ),
-    errno.ENAMETOOLONG: Message("{path} must have a name that a disk takes, and it is too long: choose another."),
-    errno.ELOOP: Message("{path} must be a file or folder, and links lead round in a circle there: choose another."),
-    errno.ENOENT: Message("{path} must be in a folder that is there or can be made, and is not: choose another place."),
-    errno.EIO: Message("{path} must be on a disk that can be read and written, and this one fails: check the disk."),
-    errno.EISDIR: Message("{path} must be a file, and a folder of that name stands in its way; choose another name."),
+    errno.ENAMETOOLONG: Message("The file name in {path} is too long. Choose a shorter one."),
+    errno.ELOOP: Message("Could not open {path}: its symbolic links form a loop. Choose another path."),
+    errno.ENOENT: Message("Could not write {path}: its folder does not exist and can't be created. Choose another."),
+    errno.EIO: Message("Could not read or write {path}: the disk reports an error. Check the disk."),
+    errno.EISDIR: Message("Expected a file at {path}, got a folder. Choose another name."),
 }
-MAX_TEXT_BYTES = 8_000_000  # of a file that is read whole; what musicml writes takes some hundred thousand
+MAX_TEXT_BYTES = 8_000_000  # of a text file; musicml's own take less than a megabyte
 MAX_TABLE_BYTES = 50_000_000
-MAX_JSON_DEPTH = 64
+MAX_JSON_DEPTH = 64  # levels of nesting
 
 
 @contextlib.contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` once the block ends well.
+    """Yield a temporary path in the folder of `path`, and rename it to `path` if the block succeeds.
 
-    The temporary name keeps the ending of `path`, since Keras and numpy choose the format by it. After a
+    The temporary name keeps the suffix of `path`, since Keras and numpy choose the format by it. After a
     crash at any point `path` is either the old file or the new one, never half of it.
 
     Raises
     ------
     InputError
-        If the disk is full or closed for writing, or a file stands where the folder belongs.
+        If the disk is full or read-only, or the parent of `path` is not a folder.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())  # else a power cut could leave the new name with no content
         os.replace(temporary, path)
     except OSError as error:
         raise os_error_to_input_error(error, path) from error
     finally:
-        with contextlib.suppress(OSError):  # a disk that is closed for writing says so even of what is not there
+        with contextlib.suppress(OSError):  # a read-only disk reports an error even for a missing file
             temporary.unlink()
 
 
 def os_error_to_input_error(error: OSError, path: Path) -> Exception:
-    """The sentence for a disk that is full, read-only or fails, or a path that can't be; other errors come back."""
+    """Convert an error of the disk or of an impossible path to an InputError; return other errors unchanged."""
     template = OS_ERRORS.get(error.errno or 0)
     if template is None or (error.errno == errno.ENOENT and Path(path).absolute().parent.is_dir()):
         return error
     return InputError(
         template,
         path=make_printable(str(path)) if error.errno == errno.ENAMETOOLONG else path,
-        free=shutil.disk_usage(find_existing_folder(path)).free / 1e6 if error.errno in FULL else 0,
+        free=shutil.disk_usage(find_existing_folder(path)).free / 1e6 if error.errno in DISK_FULL else 0,
         reason=describe_os_error(error),
         error_filename=error.filename,
     )
 
 
 def describe_os_error(error: OSError) -> str:
-    """Return the system's words for an error, in English."""
-    return SYSTEM_WORDS.get(error.errno or 0) or error.strerror or str(error)
+    """Return the operating system's description of an error, in English."""
+    return ERRNO_MESSAGES.get(error.errno or 0) or error.strerror or str(error)
 
 
-SYSTEM_WORDS = {
+ERRNO_MESSAGES = {
     errno.EACCES: Message("Permission denied"),
     errno.EEXIST: Message("File exists"),
     errno.EINVAL: Message("Invalid argument"),
@@ -111,34 +110,34 @@ SYSTEM_WORDS = {
 
 
 def find_existing_folder(path: Path) -> Path:
-    """The nearest folder above `path` that exists."""
+    """Find the nearest existing folder above `path`."""
     return next(folder for folder in Path(path).absolute().parents if folder.exists())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all."""
+    """Write `content` to `path` atomically."""
     with write_atomically(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` to `path` as UTF-8, whole or not at all; a file's name in it need not be valid in it."""
-    write_bytes(path, content.encode(errors="backslashreplace"))
+    """Write `content` to `path` as UTF-8, atomically."""
+    write_bytes(path, content.encode(errors="backslashreplace"))  # a file name in it may not be valid UTF-8
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path` as JSON with an indent that a person can read, lists of numbers on one line."""
+    """Write `content` to `path` as indented JSON, with each list of numbers on one line."""
     text = json.dumps(add_messages(content), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(
-        path, re.sub(r"\[\n([-+.\deE,\s]+?)\n\s*\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+        path, re.sub(r"\[\n([-+.\deE,\s]+?)\n\s*\]", lambda match: f"[{' '.join(match[1].split())}]", text) + "\n"
     )
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
-    """Write `rows` to `path` under a header of `columns`; a key missing from a row leaves its cell empty.
+    """Write `rows` to `path` with the header `columns`; a missing key leaves its cell empty.
 
-    Messages among the cells are described in one column more, `messages`, and `read_csv` gives them back. A byte of a
-    file's name that is not UTF-8 is written as `\\udce9`, as in JSON; `read_csv` gives the name back.
+    An additional column, `messages`, describes the cells that are messages. A byte of a file name that is not UTF-8 is
+    written as `\\udce9`, as in JSON. `read_csv` restores both.
     """
     rows = [add_messages(row) for row in rows]
     if any(MESSAGES in row for row in rows):
@@ -148,29 +147,27 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str])
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    # what looks like such a byte and is none gets its backslash written as one
+    # a text that only looks like such a byte has its backslash escaped
     write_text(path, re.sub(r"\\(?=u(?:dc[89a-f][0-9a-f]|005c))", r"\\u005c", text.getvalue()))
 
 
 def _restore_bytes(text: str) -> str:
-    """Put the bytes that are not UTF-8 back into names that `write_csv` wrote."""
-    return re.sub(r"\\u(dc[89a-f][0-9a-f]|005c)", lambda found: chr(int(found[1], 16)), text)
+    """Restore the bytes that are not UTF-8 in names that `write_csv` wrote."""
+    return re.sub(r"\\u(dc[89a-f][0-9a-f]|005c)", lambda match: chr(int(match[1], 16)), text)
 
 
 def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
-    """Rows of the CSV file at `path`, each a dict by column name.
-
-    A table with `columns` may be a person's: spreadsheets save CSV with semicolons or tabs, too, in UTF-16, and with
-    a first line that names the delimiter. Without, it is one that `write_csv` wrote.
+    """Read the CSV file at `path`, each row as a dict by column name.
 
     Parameters
     ----------
-    columns : those that it has to have
+    columns : required columns of a table that the user may have made. Spreadsheets save CSV with semicolons or tabs
+        too, in UTF-16, or with a first line `sep=;`. Without columns, the file is one that `write_csv` wrote.
 
     Raises
     ------
     InputError
-        If the file is no table in UTF-8, or lacks a column.
+        If the file is not a table in UTF-8, or lacks a column.
     """
     content = read_small_file(path, MAX_TABLE_BYTES)
     encoding = "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
@@ -178,27 +175,24 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
         text = content.decode(encoding)
         text = text if columns else _restore_bytes(text)
         text = re.sub(r"\A\"?sep=.\"?\r?\n", "", text)
-        head = text[: text.find("\n")]
-        # a row that is shorter than the head is filled up, and a few bytes would become many cells
-        if max(map(head.count, ",;\t")) * text.count("\n") > 4 * len(text) + MAX_TEXT_BYTES:
+        header = text[: text.find("\n")]
+        # DictReader fills up short rows: a file of empty lines could expand to many cells
+        if max(map(header.count, ",;\t")) * text.count("\n") > 4 * len(text) + MAX_TEXT_BYTES:
             raise csv.Error(Message("its rows are shorter than its first line"))
         tables = (_parse_csv(text, delimiter, columns) for delimiter in ",;\t")
-        first, named = next(tables)
-        rows = next((rows for rows, names in ((first, named), *tables) if set(columns) <= set(names)), None)
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.", path=path, error=error
-        ) from None
-    except csv.Error as error:
+        first_rows, first_names = next(tables)
+        choices = ((first_rows, first_names), *tables)
+        rows = next((rows for rows, names in choices if set(columns) <= set(names)), None)
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             "Expected a table in {path}, and it can't be read ({error}). Save it as CSV UTF-8.", path=path, error=error
         ) from None
     if rows is None:
         raise InputError(
-            "{path} must have the columns {columns} and has {has}: mend its first line.",
+            "Expected the columns {columns} in {path}, got {names}. Correct its first line.",
             path=path,
             columns=",".join(columns),
-            has=",".join(named),
+            names=",".join(first_names),
         )
     return rows if columns else [_restore_row(row) for row in rows]
 
@@ -206,72 +200,75 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
 def _restore_row(row: dict[str, str]) -> dict[str, str]:
     """Restore the messages of a row that `write_csv` wrote."""
     try:
-        known = parse_json(row.pop(MESSAGES, "") or "{}")
+        described = parse_json(row.pop(MESSAGES, "") or "{}")
     except ValueError:
         return row
-    return restore_messages({**row, MESSAGES: known})
+    return restore_messages({**row, MESSAGES: described})
 
 
 def drop_invisible(text: str) -> str:
-    """Drop the characters that nobody sees, such as the mark of writing direction that Windows copies with a path."""
+    """Drop invisible characters, such as the mark of writing direction that Windows copies with a path."""
     return "".join(character for character in text if unicodedata.category(character) != "Cf")
 
 
 def _parse_csv(text: str, delimiter: str, columns: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:
-    """Return the rows of a CSV text and the names of its columns; `columns` are found whatever their capitals."""
-    found = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=bool(columns))
-    names = list(found.fieldnames or [])
-    for wanted in set(columns) - set(names):
-        plain = [drop_invisible(name).strip().casefold() for name in names]
-        if wanted.casefold() in plain:
-            names[plain.index(wanted.casefold())] = wanted
-    found.fieldnames = names
-    return list(found), names
+    """Return the rows of a CSV text and the names of its columns; match `columns` regardless of case."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=bool(columns))
+    names = list(reader.fieldnames or [])
+    for column in set(columns) - set(names):
+        folded = [drop_invisible(name).strip().casefold() for name in names]
+        if column.casefold() in folded:
+            names[folded.index(column.casefold())] = column
+    reader.fieldnames = names
+    return list(reader), names
 
 
-def read_small_file(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
-    """Read a whole file, unless it is so large that it can't be what it stands for, or is no plain file.
+def read_small_file(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """Read a regular file of at most `max_bytes`.
 
     Raises
     ------
     InputError
-        If it is larger than `most` bytes, or a pipe or a device, which could be waited for without end.
+        If the file is larger, or a pipe or a device, which might never end.
     """
     with open(path, "rb", opener=_open_without_waiting) as file:
-        is_plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-        content = file.read(most + 1) if is_plain else b""
-    if not is_plain or len(content) > most:
+        is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        content = file.read(max_bytes + 1) if is_regular else b""
+    if not is_regular or len(content) > max_bytes:
         raise InputError(
-            "Expected {path} to be a plain file of at most {megabytes} MB, and it is not. Put the file back as it was.",
+            "Expected a regular file of at most {megabytes} MB at {path}. Restore the original file.",
             path=path,
-            megabytes=most // 1_000_000,
+            megabytes=max_bytes // 1_000_000,
         )
     return content
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # opening a pipe would wait for its writer
 
 
 def parse_json(content: bytes | str) -> Any:
-    """Parse JSON whose numbers are numbers and whose nesting is bounded.
+    """Parse JSON with finite numbers and limited nesting.
 
     Raises
     ------
     ValueError
-        If it is no JSON, names NaN or an infinity, or is nested too deeply.
+        If the content is not JSON, has NaN or an infinity, or is nested too deeply.
     """
 
-    def refuse(name: str) -> Any:
-        raise ValueError(Message("{name} is no number", name=name))
+    def reject(name: str) -> Any:
+        """Raise for NaN and infinity, which JSON does not have."""
+        raise ValueError(Message("{name} is not a finite number", name=name))
 
     table: Any = None
-    level: list[Any] = [None]  # what was not taken apart yet
+    level: list[Any] = [None]  # the values at one depth of the nesting
     with contextlib.suppress(RecursionError):
-        table = json.loads(content, parse_constant=refuse)
+        table = json.loads(content, parse_constant=reject)
         level = [table]
-        for _ in range(MAX_JSON_DEPTH):  # level by level, so that no depth is too much for it
-            nested = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        for _ in range(MAX_JSON_DEPTH):  # level by level, since a recursive function would itself fail on deep nesting
+            nested = (
+                part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)
+            )
             level = [value for values in nested for value in values]
     if level:
         raise ValueError(Message("nested in more than {max_json_depth} levels", max_json_depth=MAX_JSON_DEPTH))
@@ -279,23 +276,23 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """What the JSON file at `path` holds.
+    """Read the JSON file at `path`.
 
     Raises
     ------
     InputError
-        If it is no JSON.
+        If the file is not JSON.
     """
     try:
         return restore_messages(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
         raise InputError(
-            "{path} must be JSON and is not ({error}): put the file back as it was.", path=path, error=error
+            "Expected JSON in {path}, got something else ({error}). Restore the original file.", path=path, error=error
         ) from None
 
 
 def count_endings(names: Iterable[str]) -> str:
-    """Count files by the ending of their names, the most frequent first, in words.
+    """Count files by the ending of their names, the most frequent first, as text.
 
     >>> count_endings(["a.txt", "b.TXT", "c"])
     '.txt 2, (none) 1'
@@ -305,6 +302,6 @@ def count_endings(names: Iterable[str]) -> str:
 
 
 def compute_digest(path: Path | str) -> str:
-    """BLAKE2b-128 of a file's content, in hex."""
+    """Compute the BLAKE2b-128 digest of a file's content, in hex."""
     with open(path, "rb") as source:
         return hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

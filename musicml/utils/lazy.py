@@ -1,4 +1,4 @@
-"""The face of a room: the names that other rooms import from it, each loaded when it is first asked for."""
+"""Lazy exports: a package offers names of its modules, and imports a module when one of its names is first used."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 def export_lazily(
     package: str, exports: Mapping[str, Sequence[str]] | None = None, defined: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Make the `__getattr__`, `__dir__` and `__all__` of a package that offers names of its modules (PEP 562).
+    """Make the `__getattr__`, `__dir__` and `__all__` of a package that exports names of its modules (PEP 562).
 
-    A module is imported when one of its names is used, so that reading a run does not import what trains one. A name
-    must not be that of a module of the package: Python would hand out the module once it is imported.
+    Reading a run thus never imports the code that trains one. An exported name must differ from the names of the
+    package's modules: once such a module is imported, Python would return the module instead.
 
     Parameters
     ----------
     package : the package's `__name__`
-    exports : module, relative to the package -> the names in it that the package offers; None for those that it
-        imports under `if TYPE_CHECKING`, where type checkers and editors read them too
-    defined : names that the package itself defines and offers too
+    exports : module, relative to the package -> the names that it exports; None for those that the package imports
+        under `if TYPE_CHECKING`, where type checkers and editors read them too
+    defined : further exported names, defined by the package itself
     """
     exports = _read_exports(package) if exports is None else exports
     modules = {name: module for module, names in exports.items() for name in names}
@@ -38,9 +38,9 @@ def export_lazily(
 
 
 def _read_exports(package: str) -> dict[str, list[str]]:
-    """Read what a package imports from its own modules under `if TYPE_CHECKING`: module -> names."""
+    """Read the imports of a package from its own modules under `if TYPE_CHECKING`: module -> names."""
     tree = ast.parse(Path(sys.modules[package].__file__ or "").read_text(encoding="utf-8"))
-    imports = (node for part in tree.body if isinstance(part, ast.If) for node in part.body)
+    imports = (node for statement in tree.body if isinstance(statement, ast.If) for node in statement.body)
     return {
         str(node.module).removeprefix(f"{package}."): [name.name for name in node.names]
         for node in imports

@@ -1,4 +1,4 @@
-"""Let one process at a time write a folder; a process that is killed lets go of it."""
+"""File locks, so that only one process at a time writes a folder. The system releases those of a killed process."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 from musicml.utils.errors import InputError
 from musicml.utils.files import os_error_to_input_error
 
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # what a disk without locks says
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # from a disk without locks
 
 
 class _LockedError(Exception):
-    """Another process holds the lock; filelock's own Timeout is an OSError too, as is a disk's that does not answer."""
+    """Raised when another process holds the lock. It differs from filelock's Timeout, which is an OSError like many."""
 
 
 def _acquire(path: Path) -> Any:
-    """Take the lock at `path`; None where the disk or the system has no locks."""
-    from filelock import FileLock, Timeout  # which reading runs does not need
+    """Acquire the lock at `path`; None where the disk or the system has no locks."""
+    from filelock import FileLock, Timeout  # here, since reading runs does not need it
 
     lock = FileLock(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a disk without locks, where the file itself has to do
-            lock.acquire(blocking=False)
-    except NotImplementedError:  # filelock's word for a system without locks
+            warnings.simplefilter("ignore")  # a disk without locks, where only the file itself marks the lock
+            lock.acquire(blocking=False)  # fails at once if another process holds it
+    except NotImplementedError:  # a system without locks
         return None
     except Timeout:
         raise _LockedError from None
@@ -40,7 +40,7 @@ def _acquire(path: Path) -> Any:
 
 
 def is_locked(path: Path) -> bool | None:
-    """Tell whether a process holds the lock at `path`; None where no lock file is left, or its disk has no locks."""
+    """Return whether a process holds the lock at `path`; None without a lock file or on a disk without locks."""
     if not path.is_file():
         return None
     try:
@@ -48,7 +48,7 @@ def is_locked(path: Path) -> bool | None:
     except _LockedError:
         return True
     except OSError:
-        return False  # nobody writes on a disk that can't be written to
+        return False  # on a disk that is not writable, no process can be writing
     if lock is None:
         return None
     lock.release()
@@ -56,25 +56,25 @@ def is_locked(path: Path) -> bool | None:
 
 
 @contextlib.contextmanager
-def hold_lock(path: Path, folder: Path, refusal: InputError) -> Iterator[None]:
-    """Be the only process that writes `folder`, as far as its disk has locks; the lock file is `path`.
+def hold_lock(path: Path, folder: Path, error_if_locked: InputError) -> Iterator[None]:
+    """Hold the lock file `path` while writing `folder`; on a disk without locks nothing is locked.
 
     Raises
     ------
     InputError
-        `refusal` if another process holds the lock, or if its file can't be written.
+        `error_if_locked` if another process holds the lock; another one if the lock file can't be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _acquire(path)
     except _LockedError:
-        raise refusal from None
+        raise error_if_locked from None
     except OSError as error:
         raise os_error_to_input_error(error, folder) from error
     try:
         yield
     finally:
-        # while it is held: a process that opened the file before finds it gone, and does not take it for the lock
+        # removed before it is released: a process that opened the file earlier notices that it is gone and retries
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
         if lock:

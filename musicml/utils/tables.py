@@ -1,4 +1,4 @@
-"""Tables as pandas data frames, for notebooks."""
+"""pandas data frames for notebooks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def make_data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | 
 
     Parameters
     ----------
-    rows : a mapping from column to value each
-    columns : the columns in their order; None for those of the rows
+    rows : each a mapping from column to value
+    columns : the columns in order; None for those of the rows
 
     Raises
     ------
@@ -28,10 +28,10 @@ def make_data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | 
         import pandas
     except ImportError as error:
         raise InputError(
-            'a table needs pandas, and it is not installed: `pip install "musicml[dashboard]"` brings it.'
+            'Tables need pandas, which is not installed. Run `pip install "musicml[dashboard]"`.'
         ) from error
-    # pandas takes no text with bytes that are not UTF-8, which a file's name may hold
-    plain = [
+    # pandas rejects text with bytes that are not UTF-8, which file names may contain
+    readable = [
         {key: make_readable(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows
     ]
-    return pandas.DataFrame(plain, columns=None if columns is None else list(columns))
+    return pandas.DataFrame(readable, columns=None if columns is None else list(columns))

@@ -1,4 +1,4 @@
-"""Show the package's messages on a terminal, and hold back what libraries print while they start."""
+"""Terminal output: log messages, suppression of library start-up noise, and the import of Keras without it."""
 
 from __future__ import annotations
 
@@ -19,28 +19,33 @@ from typing import Any, TextIO
 from musicml.utils.errors import make_readable
 from musicml.utils.messages import Message
 
-PACKAGE = logging.getLogger("musicml")  # every module's logger is below it
-speaker = ""  # the experiment whose messages these are, where several are trained at once
-CAPTURING = threading.Lock()
-captures: Counter[int | None] = Counter()  # by thread: how deep its messages are captured
-open_captures: dict[Any, int] = {}  # the captures that are open, and the level that the package had before them
+PACKAGE = logging.getLogger("musicml")  # the parent of every module's logger
+_prefix_name = ""  # the experiment named before each line, if several are trained at once
+
+
+class _Captures:
+    """The open captures: their nesting depth by thread, and the package's log level before the first of them."""
+
+    lock = threading.Lock()
+    depths: Counter[int | None] = Counter()
+    level = logging.NOTSET
 
 
 class TerminalHandler(logging.Handler):
     """Print messages on standard error, so that standard output stays free for results."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a message, unless its thread's messages go elsewhere."""
-        if not captures[record.thread]:
+        """Print a message, unless the messages of its thread are captured."""
+        if not _Captures.depths[record.thread]:
             print_message(record.getMessage())
 
 
 def show_messages(level: int | None = None) -> None:
-    """Show the package's messages of a level and above on the terminal, from now on.
+    """Show the package's log messages of a level and above on the terminal.
 
-    Without a level, as in a notebook, information is shown where nobody has set up logging yet.
+    Without a level, as in a notebook, messages of level INFO are shown unless logging is already configured.
     """
-    handler = next((one for one in PACKAGE.handlers if isinstance(one, TerminalHandler)), None)
+    handler = next((handler for handler in PACKAGE.handlers if isinstance(handler, TerminalHandler)), None)
     if level is None and (handler or PACKAGE.level or PACKAGE.hasHandlers()):
         return
     if handler is None:
@@ -51,140 +56,139 @@ def show_messages(level: int | None = None) -> None:
 
 @contextlib.contextmanager
 def capture_messages(show: Callable[[str], object]) -> Iterator[None]:
-    """Hand the messages that this thread logs to `show` and not to the terminal; what `show` raises ends the work."""
+    """Pass the messages that this thread logs to `show` instead of the terminal. An error in `show` ends the block."""
 
     class Capture(logging.Handler):
+        """A handler that passes messages of one thread to `show`."""
+
         def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread and captures[thread] == depth:
+            """Pass on a record of this thread."""
+            if record.thread == thread and _Captures.depths[thread] == depth:  # only the innermost capture
                 show(record.msg if isinstance(record.msg, Message) else record.getMessage())
 
     thread, handler = threading.get_ident(), Capture()
-    with CAPTURING:
-        captures[thread] += 1
-        depth = captures[thread]
-        if not open_captures:
-            open_captures["level"] = PACKAGE.level
+    with _Captures.lock:
+        if not _Captures.depths.total():  # the first capture: INFO messages have to reach its handler
+            _Captures.level = PACKAGE.level
             PACKAGE.setLevel(min(PACKAGE.level or logging.INFO, logging.INFO))
-        open_captures[id(handler)] = 0
+        _Captures.depths[thread] += 1
+        depth = _Captures.depths[thread]
         PACKAGE.addHandler(handler)
     try:
         yield
     finally:
-        with CAPTURING:
-            captures[thread] -= 1
+        with _Captures.lock:
+            _Captures.depths[thread] -= 1
             PACKAGE.removeHandler(handler)
-            del open_captures[id(handler)]
-            if len(open_captures) == 1:
-                PACKAGE.setLevel(open_captures.pop("level"))
+            if not _Captures.depths.total():
+                PACKAGE.setLevel(_Captures.level)
 
 
-def print_message(words: str) -> None:
-    """Print a message on standard error.
-
-    A character that would write elsewhere on a terminal, as a file's name may hold, is printed as a question mark.
-    """
-    words = replace_controls(make_readable(words))
-    words = textwrap.indent(words.strip("\n"), get_log_prefix()) if speaker else words
-    print(f"{words}\n", end="", file=sys.stderr, flush=True)  # in one piece: others may be writing too
+def print_message(text: str) -> None:
+    """Print a message on standard error, with a question mark for each control character."""
+    text = replace_controls(make_readable(text))
+    text = textwrap.indent(text.strip("\n"), get_log_prefix()) if _prefix_name else text
+    print(f"{text}\n", end="", file=sys.stderr, flush=True)  # one write, so that lines of several processes don't mix
 
 
-def replace_controls(words: str, kept: str = "\n\t") -> str:
-    r"""Replace each character that would steer a terminal by a question mark, but those of `kept`.
+def replace_controls(text: str, keep: str = "\n\t") -> str:
+    r"""Replace each control character by a question mark, except those in `keep`.
 
     >>> replace_controls("\x1b[31mred\n")
     '?[31mred\n'
     """
-    return words if words.isprintable() else "".join(one if one.isprintable() or one in kept else "?" for one in words)
+    return text if text.isprintable() else "".join(char if char.isprintable() or char in keep else "?" for char in text)
 
 
 class PlainOutput:
-    """Standard output through `replace_controls`: a run, a class or a file may have any name."""
+    """A text stream without control characters, since the name of a run, a class or a file may contain any."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def write(self, words: str) -> int:
-        """Write text, and return how many characters that were."""
-        return self._stream.write(replace_controls(words, "\n\t\r"))
+    def write(self, text: str) -> int:
+        """Write text, and return the number of characters written."""
+        return self._stream.write(replace_controls(text, "\n\t\r"))
 
     def __getattr__(self, name: str) -> Any:
-        """Leave all else to the stream."""
+        """Forward everything else to the stream."""
         return getattr(self._stream, name)
 
 
 def get_log_prefix() -> str:
-    """Return what stands before each line where several experiments are trained at once: the experiment's name."""
-    return f"{speaker}: " if speaker else ""
+    """Return the prefix of log lines when several processes write to one terminal: the experiment's name."""
+    return f"{_prefix_name}: " if _prefix_name else ""
 
 
 def set_log_prefix(name: str) -> None:
-    """From now on, `print_message` names `name` before each line."""
-    global speaker
-    speaker = name
+    """Prefix each line that `print_message` prints with `name`."""
+    global _prefix_name
+    _prefix_name = name
 
 
 def has_progress_bars() -> bool:
-    """Return whether bars can show how far something is; elsewhere lines are logged."""
+    """Return whether progress bars can be shown; otherwise progress is logged in lines."""
     is_shown = any(isinstance(handler, TerminalHandler) for handler in PACKAGE.handlers)
-    return is_shown and not speaker and not captures[threading.get_ident()] and sys.stderr.isatty()
+    is_captured = bool(_Captures.depths[threading.get_ident()])
+    return is_shown and not _prefix_name and not is_captured and sys.stderr.isatty()
 
 
-# TensorFlow and JAX take memory as they need it, and not all of a GPU's at once
+# let TensorFlow and JAX allocate GPU memory as needed; by default they reserve nearly all of it at the start
 SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-KERAS = threading.RLock()  # half-imported, Keras fails whoever comes second
-STDERR = threading.RLock()  # one descriptor, which two must not turn away at once
+KERAS_LOCK = threading.RLock()  # a second thread must not see a half-imported Keras
+STDERR_LOCK = threading.RLock()  # all threads share one file descriptor
 
 
 @contextlib.contextmanager
 def suppress_stderr() -> Iterator[None]:
-    """Hold back what libraries write to standard error; show it if the block fails.
+    """Hide what libraries write to standard error; print it if the block fails.
 
-    TensorFlow's start-up lines come from C++ and stay whatever TF_CPP_MIN_LOG_LEVEL says, so the file descriptor
-    itself is turned away for the while.
+    Some start-up lines of TensorFlow come from C++ and ignore TF_CPP_MIN_LOG_LEVEL, so the file descriptor itself is
+    redirected.
     """
     sys.stderr.flush()
-    with STDERR, tempfile.TemporaryFile() as held:
-        before = os.dup(2)
-        os.dup2(held.fileno(), 2)
+    with STDERR_LOCK, tempfile.TemporaryFile() as hidden:
+        original = os.dup(2)
+        os.dup2(hidden.fileno(), 2)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
         except Exception:
-            held.seek(0)
-            os.write(before, held.read()[-4000:])
+            hidden.seek(0)
+            os.write(original, hidden.read()[-4000:])
             raise
         finally:
             sys.stderr.flush()
-            os.dup2(before, 2)
-            os.close(before)
+            os.dup2(original, 2)
+            os.close(original)
 
 
 def choose_backend() -> str:
-    """What Keras computes with: as KERAS_BACKEND says, else TensorFlow where it is installed, else JAX."""
+    """Choose the backend of Keras: that of KERAS_BACKEND, else TensorFlow if it is installed, else JAX."""
     installed = [name for name in ("tensorflow", "jax") if importlib.util.find_spec(name)]
     return os.environ.get("KERAS_BACKEND") or (installed or ["tensorflow"])[0]
 
 
 def import_keras() -> ModuleType:
-    """Keras with its backend, imported without the backend's start-up lines."""
-    for variable, value in SHARED_GPU.items():  # even where Keras is there: what counts is when a GPU is first used
+    """Import Keras and its backend without the backend's start-up lines."""
+    for variable, value in SHARED_GPU.items():  # even if Keras is imported: the GPU reads them at its first use
         os.environ.setdefault(variable, value)
-    with KERAS:
+    with KERAS_LOCK:
         if "keras" in sys.modules:
             return sys.modules["keras"]
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         os.environ.setdefault("KERAS_BACKEND", choose_backend())
         with suppress_stderr():
             import keras
-    keras.config.disable_interactive_logging()  # its bars go to standard output, which is for results
-    # one process trains many models, each with tracing of its own; TensorFlow's advice about that is for loops
+    keras.config.disable_interactive_logging()  # its progress bars use standard output, which is for results
+    # a process that trains many models traces a graph for each; TensorFlow's retracing warning does not apply
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
 
 
 class _LazyKeras:
-    """Keras, imported when something of it is first used: an experiment can be read and checked without it."""
+    """A stand-in for the keras module that imports it at first use, so that reading an experiment stays fast."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_keras(), name)

@@ -17,7 +17,7 @@ taken = []
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Tell of a failed test what the page said, and what the server."""
+    """Add the text of the page and the server's log to the report of a failed test."""
     report = yield
     if report.when == "call" and report.failed and "server" in item.funcargs:
         report.sections.append(("the server's last words", item.funcargs["server"].told()[-3000:]))
@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """One browser for all tests."""
+    """Start one browser for all tests."""
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         found = chromium_of(playwright)
@@ -46,9 +46,9 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def real(asked_about_tones, pictures, data_root, tmp_path_factory):
-    """A folder of runs: three that answer (forests on tones, networks on pictures and on sound), and made ones.
+    """Make a folder of runs: three that predict (a forest on tones, networks on pictures and sounds), and fake ones.
 
-    The networks are a few nodes of ours: a training would take long, and no page shows more of it."""
+    The networks have a few nodes: training would take long, and the pages would show nothing more."""
     root = tmp_path_factory.mktemp("shown") / "runs"
     shutil.copytree(asked_about_tones.path, root / asked_about_tones.name)
     names = {"tones": asked_about_tones.name}
@@ -60,14 +60,14 @@ def real(asked_about_tones, pictures, data_root, tmp_path_factory):
 
 
 def hearing_genres(root, data_root):
-    """The newest run: on the sample's genres, of which it knows nothing."""
+    """Make the newest run: on synthetic genres, with random predictions."""
     run = fake_runs.make(root, family="cnn", dataset=loading.load_dataset("gtzan", data_root))
     return with_listener(run, "Softmax", 0.01)
 
 
 @pytest.fixture(scope="session")
 def names(real):
-    """What a run is called here, as `tones`, `pictures`, `cnn` or `made_gru` → the run's name."""
+    """Return the runs' names by purpose: `tones`, `pictures`, `cnn`, `made_gru`, …"""
     return real[1]
 
 
@@ -79,7 +79,7 @@ def server(real, data_root):
 
 @pytest.fixture(scope="session")
 def tab_of(chromium, server):
-    """A new tab for a language, which is what the browser prefers, and a colour scheme; those alike share a cache."""
+    """Return a function that opens a tab with a browser language and a color scheme; equal ones share a cache."""
     contexts = {}
 
     def found(language="en", scheme=None):
@@ -97,7 +97,7 @@ def tab_of(chromium, server):
 
 @pytest.fixture
 def tab(tab_of):
-    """A tab of its own."""
+    """Open a new tab for one test."""
     made = tab_of()
     yield made
     made.page.close()
@@ -105,13 +105,13 @@ def tab(tab_of):
 
 @pytest.fixture(scope="session")
 def walkers(tab_of):
-    """The tabs that walk from page to page, by colour scheme: a page that has run keeps some colours of its first."""
+    """Open one tab per color scheme that walks from page to page, because pages keep some colors of their first."""
     return {scheme: tab_of(scheme=scheme).open() for scheme in ("light", "dark")}
 
 
 @pytest.fixture
 def walker(walkers, scheme):
-    """The tab of a test's scheme."""
+    """Return the tab of a test's scheme."""
     return walkers[scheme]
 
 

@@ -1,4 +1,4 @@
-"""Whether everybody can read a page, as far as axe-core can tell: https://github.com/dequelabs/axe-core."""
+"""Check the accessibility of a page with axe-core: https://github.com/dequelabs/axe-core."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 AXE = Path(os.environ.get("MUSICML_AXE") or ROOT / ".venv/axe/node_modules/axe-core/axe.min.js")
-# What axe finds that Streamlit made and no page can mend: rule, the part of the page, why. Everything else is ours.
+# findings in Streamlit's own elements, which no page can fix: rule, part of the page, reason
 STREAMLITS = (
     ("list", "[data-testid=stSidebarNavItems]", "groups of the navigation are divs directly in its ul"),
     ("listitem", "[data-testid=stSidebarNavItems] li", "and its li stand in these divs"),
@@ -20,7 +20,7 @@ STREAMLITS = (
 )
 FOUND = """async known => {
   const result = await axe.run(document, {resultTypes: ["violations"]});
-  const found = new Map();  // what is wrong, and how often; one place of each is told
+  const found = new Map();  // finding and count; one place of each is reported
   for (const {id, impact, nodes} of result.violations) {
     if (impact !== "serious" && impact !== "critical") continue;
     for (const {target, html, failureSummary} of nodes) {
@@ -36,7 +36,7 @@ FOUND = """async known => {
 
 
 def audited(page: Any) -> str:
-    """What axe finds on a page that is serious or critical, and ours: a line each; nothing where axe is missing."""
+    """Return serious and critical findings of axe that are not Streamlit's, one per line; empty without axe."""
     if not AXE.exists():
         return ""
     page.add_script_tag(path=AXE)

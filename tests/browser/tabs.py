@@ -1,4 +1,4 @@
-"""A tab of a real browser, looking at the dashboard."""
+"""Drive a tab of a real browser that shows the dashboard."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dashboard import i18n
 ROOT = Path(__file__).parent.parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LACKING = (
-    "A Chromium must be there for the browser tests, and none was found: apt install chromium, or "
+    "The browser tests need Chromium, and none was found. Install it with apt install chromium, or "
     ".venv/bin/playwright install chromium."
 )
-# its microphone beeps once a second, and nobody is asked whether it may be used
+# a fake microphone that beeps once a second, without a permission dialog
 WORDS = ("--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 WIDE, NARROW, HIGH = 1280, 400, 900
 PROBED = re.compile(r"/\w+/_stcore/(health|host-config)")
@@ -34,19 +34,19 @@ HEIGHT = "document.querySelector('[data-testid=stMain]').scrollHeight"
 
 
 def chromium_of(playwright: Any) -> str | None:
-    """Where a Chromium is: one of the machine, or the one that Playwright has fetched."""
+    """Return the path of Chromium: the machine's, or the one that Playwright has downloaded."""
     own = playwright.chromium.executable_path
     return next(filter(None, map(shutil.which, NAMES)), own if Path(own).exists() else None)
 
 
 class Tab:
-    """One tab.
+    """A tab of the browser.
 
     Attributes
     ----------
-    page : Playwright's
-    complaints : what the browser wrote on its console as an error
-    outside : what was asked of another machine
+    page : Playwright's page
+    complaints : errors on the browser's console
+    outside : requests to other machines
     """
 
     def __init__(self, context: Any, server: Any):
@@ -58,27 +58,27 @@ class Tab:
         self.page.on("websocket", self.asked)
 
     def heard(self, message: Any) -> None:
-        """Note an error on the console, unless it is Streamlit's way of finding out where the server's root is."""
+        """Record an error on the console, unless Streamlit only probes for the server's root."""
         url = message.location.get("url", "")
         if message.type == "error" and self.is_here(url) and not PROBED.fullmatch(url.removeprefix(self.server.url)):
             self.complaints.append(f"{message.text} ({url})")
 
     def asked(self, asked: Any) -> None:
-        """Note a request, or a websocket, that does not go to the dashboard."""
+        """Record a request or websocket to another machine."""
         if not self.is_here(asked.url):
             self.outside.append(f"another machine was asked: {asked.url}")
 
     def is_here(self, url: str) -> bool:
-        """Whether an address is the dashboard's, or none at all."""
+        """Return whether an address is the dashboard's, or empty."""
         return not url or url.startswith((self.server.url, self.server.url.replace("http", "ws"), "data:", "blob:"))
 
     def open(self, page: str = "overview", **query: str) -> Tab:
-        """Load a page, as by a link."""
+        """Load a page by its address."""
         self.page.goto(f"{self.server.url}/{'' if page == 'overview' else page}?{urlencode(query)}")
         return self.settled()
 
     def read(self) -> Tab:
-        """Load the first page, until it can be read."""
+        """Load the first page and wait until it is readable."""
         self.page.goto(self.server.url)
         self.page.wait_for_function(DONE)
         self.page.wait_for_selector("[data-testid=stDataFrame] canvas, [data-testid=stPlotlyChart] .main-svg")
@@ -97,14 +97,14 @@ class Tab:
         return self.settled()
 
     def settled(self) -> Tab:
-        """Wait until the page is done, and drawn."""
+        """Wait until the page is complete and drawn."""
         self.page.wait_for_function(DONE)
         self.page.wait_for_timeout(250)  # a script run may follow at once
         self.page.wait_for_function(DONE)
         return self
 
     def resized(self, width: int) -> Tab:
-        """Make it so wide, and as high as the page is."""
+        """Set the width, and make the window as high as the page."""
         self.page.set_viewport_size({"width": width, "height": HIGH})
         self.page.wait_for_timeout(200)
         height = min(max(HIGH, self.page.evaluate(HEIGHT)), TALLEST)
@@ -114,7 +114,7 @@ class Tab:
 
     @contextlib.contextmanager
     def wide(self) -> Iterator[None]:
-        """Make it wide again afterwards, as the navigation needs it."""
+        """Restore the wide window afterwards, which the navigation needs."""
         try:
             yield
         finally:
@@ -122,23 +122,23 @@ class Tab:
 
     @property
     def language(self) -> str:
-        """The language that the page is in."""
+        """The language of the page."""
         chosen = self.page.locator("[data-testid=stSidebar] [role=radiogroup] [aria-checked=true]").first
         return {name: code for code, name in i18n.LANGUAGES.items()}[chosen.text_content().strip()]
 
     def said(self) -> str:
-        """Everything on the page that can be read."""
+        """Return the visible text of the page."""
         return self.page.locator("[data-testid=stMain]").inner_text()
 
     def troubles(self) -> list[str]:
-        """What went wrong that is a fault of ours."""
+        """Return errors that are bugs of the dashboard."""
         found = self.page.locator("[data-testid=stException]").all_inner_texts()
         faults = [i18n.Words(language, "common")("fault") for language in i18n.LANGUAGES]
         return found + [fault for fault in faults if fault in self.said()] + self.complaints + self.outside
 
 
 def main() -> None:
-    """End with a sentence where there is no Chromium, or none that starts."""
+    """Exit with an error message if there is no Chromium, or none that starts."""
     from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as playwright:

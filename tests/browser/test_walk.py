@@ -1,4 +1,4 @@
-"""Every page, in both languages, light and dark, wide and narrow."""
+"""Test every page in both languages, light and dark, wide and narrow."""
 
 import pytest
 

@@ -32,7 +32,7 @@ def tones(tmp_path):
 
 @pytest.fixture
 def root(tones, tmp_path):
-    """A store that holds features of the four, and a frozen part's outputs."""
+    """A cache with features of the four sounds, and outputs of a frozen backbone."""
     root = tmp_path / "data" / file_digests.CACHE_FOLDER
     cache.get_features(tones, MEL, root)
     cache.get_frozen_outputs(root, {"of": "tones"}, (4, 3), lambda: np.zeros((4, 3)))
@@ -40,7 +40,7 @@ def root(tones, tmp_path):
 
 
 def run_cache(root, *words):
-    """`musicml cache` on the data root of a store: its exit code."""
+    """Run `musicml cache` on the data root of a cache. Return the exit code."""
     return main.main(["cache", "--data-root", str(root.parent), *words])
 
 
@@ -53,7 +53,7 @@ def names(root):
 
 
 def ended():
-    """The number of a process that was there and is gone."""
+    """The id of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     return process.pid
@@ -64,7 +64,7 @@ def test_the_table_names_the_data_set_the_settings_and_the_number_of_files(root,
     said = capsys.readouterr().out
     lines = {line.split("  ")[0]: line for line in said.splitlines()}
     assert "tones: log_mel sample_rate=8000 n_fft=512 hop_length=256 n_mels=16" in lines["features"]
-    assert lines["features"].split()[-3] == "4" and "3 numbers each" in lines["frozen outputs"]
+    assert lines["features"].split()[-3] == "4" and "3 values each" in lines["frozen outputs"]
     assert lines["total"].split()[-2:] == [f"{bytes_in(root) / 1e6:.1f}", "MB"]
 
 
@@ -75,7 +75,7 @@ def test_the_sizes_are_those_on_the_disk(root, capsys):
     assert {one["kind"]: one["n"] for one in told["held"]} == {"features": 4, "frozen outputs": 4, "digests": 4}
 
 
-def test_features_of_sample_data_are_said_to_be_that(tones, tmp_path):
+def test_features_of_sample_data_are_marked(tones, tmp_path):
     import dataclasses
 
     sample = dataclasses.replace(tones, source={"sample": True})
@@ -85,18 +85,18 @@ def test_features_of_sample_data_are_said_to_be_that(tones, tmp_path):
     ]
 
 
-def test_features_of_before_settings_were_kept_are_told_as_older_and_computed_again(tones, root):
+def test_features_without_saved_settings_are_listed_as_older_and_computed_again(tones, root):
     index = root / cache.compute_cache_key(tones, MEL, 0, root) / "index.json"
     old = {name: part for name, part in json.loads(index.read_text()).items() if name in ("lengths", "excluded")}
     index.write_text(json.dumps({**old, "warnings": {}}))
     assert [(one.words, one.n) for one in cache.list_cache_entries(root) if one.kind == "features"] == [
-        ("of an older version", 4)
+        ("from an older version", 4)
     ]
     said = []
     with capture_messages(said.append):
         _, found = cache.get_features(tones, MEL, root)
-    assert said == ["features: 4 files to LogMel, once"] and len(found.of(3)), "what read less is done again"
-    assert ("of an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
+    assert said == ["features: 4 files to LogMel, once"] and len(found.get(3)), "what read less is done again"
+    assert ("from an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
 
 
 @pytest.mark.parametrize("reader", [None, 1, 99])
@@ -115,7 +115,7 @@ def test_features_of_another_reader_are_computed_again_and_once(tones, root, rea
     assert said == ["features: 4 files to LogMel, once"] and json.loads(index.read_text()) == written
 
 
-def test_digests_that_are_damaged_are_digests_of_no_files(root):
+def test_damaged_digests_count_as_digests_of_no_files(root):
     (root / "digests-tones.bin").write_bytes(b"x")
     assert [(one.words, one.n) for one in cache.list_cache_entries(root) if one.kind == "digests"] == [("tones", 0)]
 
@@ -129,14 +129,14 @@ def test_comparisons_of_an_audit_are_one_line(root):
     assert [one.size for one in rows] == [5]
 
 
-def test_an_empty_store_is_said_to_be_empty(tmp_path, capsys):
+def test_an_empty_cache_is_reported_as_empty(tmp_path, capsys):
     assert run_cache(tmp_path / file_digests.CACHE_FOLDER) == 0
-    assert capsys.readouterr().out.startswith("nothing in ")
+    assert capsys.readouterr().out.startswith("the cache ")
     assert run_cache(tmp_path / file_digests.CACHE_FOLDER, "--clear") == 0
-    assert capsys.readouterr().out.startswith("0.0 MB freed")
+    assert capsys.readouterr().out.startswith("freed 0.0 MB in ")
 
 
-def test_clearing_removes_all_of_it_and_says_how_much(root, capsys):
+def test_clearing_deletes_everything_and_prints_the_size(root, capsys):
     (root / "looks-tones-1").mkdir()
     (root / "looks-tones-1" / "a.npz").write_bytes(bytes(100))
     size = bytes_in(root)
@@ -145,7 +145,7 @@ def test_clearing_removes_all_of_it_and_says_how_much(root, capsys):
     assert bytes_in(root) == 0 and cache.list_cache_entries(root)[0].size == 0
 
 
-def test_clearing_leaves_kept_audits_and_archives_alone(root, capsys):
+def test_clearing_keeps_audits_and_archives(root, capsys):
     for name in cache_command.OTHER_FOLDERS:
         (root.parent / name).mkdir()
         (root.parent / name / "x").write_bytes(bytes(1000))
@@ -156,7 +156,7 @@ def test_clearing_leaves_kept_audits_and_archives_alone(root, capsys):
     )
 
 
-def test_what_was_cleared_is_made_again_and_open_features_stay_readable(tones, root):
+def test_cleared_features_are_computed_again_and_open_ones_stay_readable(tones, root):
     _, found = cache.get_features(tones, MEL, root)
     kept, said = np.array(found.array), []
     cache.clear_cache(root)
@@ -168,20 +168,20 @@ def test_what_was_cleared_is_made_again_and_open_features_stay_readable(tones, r
 
 
 @pytest.mark.numeric
-def test_features_without_their_array_are_made_again(tones, root):
+def test_features_without_their_array_are_computed_again(tones, root):
     home = root / cache.compute_cache_key(tones, MEL, 0, root)
     (home / "array.bin").unlink()
     said = []
     with capture_messages(said.append):
         _, found = cache.get_features(tones, MEL, root)
     assert len(said) == 1 and np.array_equal(
-        found.of(1), audio_features.compute_features(tones.examples[1].path, MEL)[0]
+        found.get(1), audio_features.compute_features(tones.examples[1].path, MEL)[0]
     )
 
 
 def test_clearing_leaves_what_a_live_process_is_making(root):
-    live = root / f"{compute.MAKING}{compute.owner()}-abc"
-    dead = root / f"{compute.MAKING}{compute.machine()}-{ended()}-abc"
+    live = root / f"{compute.UNFINISHED_PREFIX}{compute.make_owner_name()}-abc"
+    dead = root / f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{ended()}-abc"
     for folder in (live, dead):
         folder.mkdir()
         (folder / "array.bin").write_bytes(bytes(10))
@@ -193,10 +193,10 @@ def test_clearing_leaves_what_a_live_process_is_making(root):
 
 @pytest.mark.numeric
 @pytest.mark.parametrize("cleared", ["when it was renamed", "while it is made"])
-def test_a_computation_that_meets_a_clearing_goes_on(tones, tmp_path, monkeypatch, cleared):
+def test_a_computation_continues_after_a_clearing(tones, tmp_path, monkeypatch, cleared):
     root, times = tmp_path / "store", []
 
-    def take_place(work, home, before=compute.take_place):
+    def publish_folder(work, home, before=compute.publish_folder):
         if cleared == "while it is made":
             cache.clear_cache(root)
         before(work, home)
@@ -204,13 +204,13 @@ def test_a_computation_that_meets_a_clearing_goes_on(tones, tmp_path, monkeypatc
             cache.clear_cache(root)
         times.append(home)
 
-    monkeypatch.setattr(compute, "take_place", take_place)
+    monkeypatch.setattr(compute, "publish_folder", publish_folder)
     _, found = cache.get_features(tones, MEL, root)
-    assert np.array_equal(found.of(2), audio_features.compute_features(tones.examples[2].path, MEL)[0])
+    assert np.array_equal(found.get(2), audio_features.compute_features(tones.examples[2].path, MEL)[0])
     assert len(times) == (2 if cleared == "when it was renamed" else 1)
 
 
-def test_outputs_that_were_cleared_as_they_were_written_are_made_again(tmp_path, monkeypatch):
+def test_outputs_that_were_cleared_while_they_were_written_are_computed_again(tmp_path, monkeypatch):
     calls, load = [], np.load
 
     def meets_a_clearing(path, **how):
@@ -227,20 +227,20 @@ def test_outputs_that_were_cleared_as_they_were_written_are_made_again(tmp_path,
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere only age tells")
-def test_the_next_computation_removes_what_dead_processes_left_and_nothing_else(tones, tmp_path):
+def test_the_next_computation_deletes_only_the_files_of_dead_processes(tones, tmp_path):
     root = tmp_path / "store"
     folders = {
-        "dead": f"{compute.MAKING}{compute.machine()}-{ended()}-abc",
-        "live": f"{compute.MAKING}{compute.machine()}-{os.getppid()}-abc",
-        "of another machine": f"{compute.MAKING}other{compute.machine()}-{ended()}-abc",
-        "of another machine, old": f"{compute.MAKING}other{compute.machine()}-{ended()}-old",
-        "without a name, old": f"{compute.MAKING}x1y2z3",
+        "dead": f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{ended()}-abc",
+        "live": f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{os.getppid()}-abc",
+        "of another machine": f"{compute.UNFINISHED_PREFIX}other{compute.get_host_name()}-{ended()}-abc",
+        "of another machine, old": f"{compute.UNFINISHED_PREFIX}other{compute.get_host_name()}-{ended()}-old",
+        "without a name, old": f"{compute.UNFINISHED_PREFIX}x1y2z3",
     }
     for what, name in folders.items():
         (root / name).mkdir(parents=True)
         (root / name / "array.bin").write_bytes(b"x")
         if "old" in what:
-            long_ago = time.time() - 2 * compute.DAY
+            long_ago = time.time() - 2 * compute.ABANDONED_SECONDS
             for path in (root / name / "array.bin", root / name):
                 os.utime(path, (long_ago, long_ago))
     cache.get_features(tones, MEL, root)

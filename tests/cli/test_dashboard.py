@@ -28,7 +28,7 @@ sys.exit(3)
 
 @pytest.fixture
 def fake_streamlit(tmp_path, monkeypatch):
-    """A package that processes started from now on take for Streamlit."""
+    """A package that replaces Streamlit in processes started from now on."""
     home = tmp_path / "packages/streamlit"
     home.mkdir(parents=True)
     (home / "__init__.py").touch()
@@ -47,7 +47,7 @@ def test_the_pages_get_the_folders_and_streamlit_the_other_words(fake_streamlit,
     }
 
 
-def test_the_environment_names_the_folders_where_no_option_does(fake_streamlit, started, monkeypatch):
+def test_without_options_the_environment_sets_the_folders(fake_streamlit, started, monkeypatch):
     monkeypatch.setenv("MUSICML_RUNS", "/srv/runs")
     monkeypatch.delenv("MUSICML_DATA", raising=False)
     out, _ = started("dashboard").communicate(timeout=60)
@@ -62,14 +62,14 @@ def test_ctrl_c_ends_it_quietly(fake_streamlit, started):
 
 
 @pytest.mark.parametrize("name", ["streamlit", "dashboard"])
-def test_where_streamlit_or_the_pages_are_missing_one_sentence_names_the_extra(name, musicml, monkeypatch):
+def test_without_streamlit_or_the_pages_the_message_names_the_extra(name, musicml, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda asked: None if asked == name else find_spec(asked))
     code, out, err = musicml("dashboard")
     assert (code, out, len(err.splitlines())) == (2, "", 1) and 'pip install "musicml[dashboard]"' in err
 
 
-def test_folders_of_data_that_are_named_reach_the_pages(musicml, monkeypatch, tmp_path):
+def test_named_data_folders_reach_the_pages(musicml, monkeypatch, tmp_path):
     calls = []
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(subprocess, "call", lambda words, env: calls.append(env["MUSICML_FOLDERS"]) or 0)
@@ -80,7 +80,7 @@ def test_folders_of_data_that_are_named_reach_the_pages(musicml, monkeypatch, tm
     monkeypatch.setenv("MUSICML_FOLDERS", calls[0])
     assert user_folder.list_named_folders()[:3] == named
     code, _, err = musicml("dashboard", "--folder", tmp_path / "gone")
-    assert code == 2 and "--folder must name a folder" in err and len(calls) == 1
+    assert code == 2 and "Expected --folder to name a folder" in err and len(calls) == 1
 
 
 def test_on_windows_it_waits_for_streamlit(musicml, monkeypatch):

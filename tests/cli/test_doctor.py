@@ -1,7 +1,7 @@
 from tests.fixtures.command_output import one_object
 
 
-def test_doctor_prints_what_it_found(data_root, musicml, tmp_path):
+def test_doctor_prints_its_findings(data_root, musicml, tmp_path):
     code, out, _ = musicml("doctor", "--data-root", data_root, "--runs", tmp_path, "--json")
     findings = one_object(out)["findings"]
     assert all(set(finding) == {"what", "state", "words"} for finding in findings)

@@ -32,7 +32,7 @@ def test_few_groups_and_a_temperature_at_its_bound_are_printed(tmp_path, musicml
     assert intervals.describe_few_groups(10) in said and few not in said
 
 
-def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_tones, trained, musicml):
+def test_evaluate_prints_a_table_by_class_and_a_note_about_sample_data(asked_about_tones, trained, musicml):
     code, out, _ = musicml("evaluate", asked_about_tones.path)
     assert code == 0 and all(name in out for name in ("low", "middle", "high", "precision", "accuracy 1.000"))
     assert "sample data" not in out
@@ -44,4 +44,4 @@ def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_t
     line = next(line for line in out.splitlines() if line.startswith("jazz "))
     assert line.endswith(output.format_interval(jazz["intervals"]["f1"], "-"))
     code, out, _ = musicml("evaluate", trained("multi").path)
-    assert code == 0 and "at the thresholds fitted on validation, and at 0.5: macro_precision" in out
+    assert code == 0 and "thresholds fitted on validation, and with 0.5: macro_precision" in out

@@ -12,7 +12,7 @@ COMMANDS = [name.replace("_", "-") for name in main.HELP_ORDER]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_tells_what_a_command_does_with_an_example(command, capsys):
+def test_help_describes_each_command_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as left:
         main.main([command, "--help"])
     out = capsys.readouterr().out
@@ -20,15 +20,15 @@ def test_help_tells_what_a_command_does_with_an_example(command, capsys):
     assert all(option in out for option in ("--data-root", "--runs")) and ("--json" in out) == (command != "dashboard")
 
 
-def test_help_names_every_command_and_a_first_walk(capsys):
+def test_help_names_every_command_and_the_first_steps(capsys):
     with pytest.raises(SystemExit) as left:
         main.main(["--help"])
     out = capsys.readouterr().out
-    assert left.value.code == 0 and "first walk" in " ".join(out.split())
+    assert left.value.code == 0 and "First steps" in " ".join(out.split())
     assert [line.split()[0] for line in out.splitlines() if re.match(r" {4}\w", line)] == COMMANDS
 
 
-def test_a_module_with_add_command_is_a_command_and_comes_after_those_whose_order_is_known(monkeypatch, tmp_path):
+def test_a_new_module_with_add_command_is_listed_after_the_known_commands(monkeypatch, tmp_path):
     (tmp_path / "added_in_a_test.py").write_text("def add_command(commands): commands.add_parser('new')")
     monkeypatch.setattr(cli, "__path__", [*cli.__path__, str(tmp_path)])
     monkeypatch.delitem(sys.modules, "musicml.cli.added_in_a_test", raising=False)
@@ -37,7 +37,7 @@ def test_a_module_with_add_command_is_a_command_and_comes_after_those_whose_orde
     assert names == [*main.HELP_ORDER, "added_in_a_test"]
 
 
-def test_to_parse_one_command_imports_its_module_alone_and_to_build_the_parser_of_all_no_other_room():
+def test_parsing_imports_only_the_command_and_no_other_room():
     code = f"""import contextlib, io, sys
 def list_imports(command):
     for name in [name for name in sys.modules if name.split(".")[0] == "musicml"]:
@@ -58,7 +58,7 @@ print((found, {{"keras", "tensorflow", "numpy", "scipy", "pandas", "librosa", "s
         assert found[command][0] == needed
 
 
-def test_a_command_is_parsed_as_among_all():
+def test_a_command_is_parsed_alone_as_among_all():
     for command in COMMANDS:
         assert list(get_subparsers(main.build_parser(command))) == [command]
         assert get_help(main.build_parser(command), command) == get_help(main.build_parser(), command)
@@ -81,7 +81,7 @@ def test_an_unknown_command_option_or_word_or_no_command_ends_with_2(capsys):
         assert left.value.code == 2 and "Traceback" not in capsys.readouterr().err
 
 
-def test_the_installed_command_answers_without_waking_keras(started, asked_about_tones, tones):
+def test_the_installed_command_predicts_without_importing_keras(started, asked_about_tones, tones):
     process = started("predict", asked_about_tones.path, tones / "low/2.wav", "--json")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and one_object(out)["predictions"][0]["label"] == "low" and err == ""
@@ -95,9 +95,7 @@ print(sorted({{"keras", "tensorflow", "jax", "librosa"}} & set(sys.modules)))"""
     assert made.stdout.splitlines()[-1] == "[]"
 
 
-def test_the_environment_names_the_folders_for_every_command_as_for_the_dashboard(
-    musicml, asked_about_tones, monkeypatch
-):
+def test_the_environment_sets_the_folders_for_all_commands(musicml, asked_about_tones, monkeypatch):
     monkeypatch.setenv("MUSICML_RUNS", str(asked_about_tones.path.parent))
     code, out, _ = musicml("runs", "--json")
     assert code == 0 and [row["run"] for row in one_object(out)["runs"]] == [str(asked_about_tones.path)]

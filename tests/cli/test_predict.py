@@ -29,7 +29,7 @@ def test_predict_prints_the_top_classes(asked_about_tones, trained, data_root, t
     assert code == 0 and "low" in out and "%" in out and "middle" not in out and "sample data" not in out
     track = next((data_root / "sample/gtzan").rglob("pop.*.wav"))
     code, out, _ = musicml("predict", trained("cnn").path, track)
-    assert code == 0 and out.count("%") == 3 and "generated sample data" in out
+    assert code == 0 and out.count("%") == 3 and "synthetic sample data" in out
 
 
 def test_a_run_is_found_by_its_experiment(asked_about_tones, tones, musicml):
@@ -37,11 +37,11 @@ def test_a_run_is_found_by_its_experiment(asked_about_tones, tones, musicml):
     code, out, _ = musicml("predict", asked_about_tones.info.experiment, *words)
     assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
     code, _, err = musicml("predict", "genre_gru", *words)
-    assert code == 2 and "must be a run folder" in err
+    assert code == 2 and "is not a run folder" in err
 
 
 @pytest.mark.numeric
-def test_predict_takes_a_folder_as_its_files_and_tells_each_clip(asked_about_tones, tones, musicml):
+def test_predict_takes_a_folder_as_its_files_and_prints_each_clip(asked_about_tones, tones, musicml):
     code, out, err = musicml("predict", asked_about_tones.path, tones / "low", tones / "high/1.wav", "--over-time")
     assert code == 0 and err == "" and out.count("0:00.0 to 0:00.5") == 9
     assert out.index("low/0.wav") < out.index("low/7.wav") < out.index("high/1.wav")
@@ -52,7 +52,7 @@ def test_predict_takes_a_folder_as_its_files_and_tells_each_clip(asked_about_ton
         assert all(sum(clip["probabilities"].values()) == pytest.approx(1, abs=1e-4) for clip in answer["over_time"])
 
 
-def test_predict_names_what_it_passes_over_in_a_folder(asked_about_tones, tones, musicml, tmp_path):
+def test_predict_names_skipped_files_of_a_folder(asked_about_tones, tones, musicml, tmp_path):
     folder = tmp_path / "mine"
     for number, name in enumerate(("a.wav", "b.wave", "c", "deep/d.weird", os.fsdecode(b"Cort\xe9ge.wav"))):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +65,8 @@ def test_predict_names_what_it_passes_over_in_a_folder(asked_about_tones, tones,
     code, out, err = musicml(*words)
     answers = one_object(out)["predictions"]
     assert code == 0 and len(answers) == 5 + 8 and all("label" in answer for answer in answers)
-    assert "passed over by content: .txt 2, .m3u 1; the first: " in err
-    assert "gone.wav: a link that leads nowhere" in err
+    assert "skipped by content: .txt 2, .m3u 1; the first: " in err
+    assert "gone.wav: a broken link" in err
     assert [row["file"] for row in read_csv(tmp_path / "a.csv")] == [answer["file"] for answer in answers]
     assert os.fsdecode(b"%s/Cort\xe9ge.wav" % os.fsencode(folder)) in [answer["file"] for answer in answers]
     (folder / "round").symlink_to(folder)
@@ -75,7 +75,7 @@ def test_predict_names_what_it_passes_over_in_a_folder(asked_about_tones, tones,
     assert ["error" in one for one in one_object(out)["predictions"]] == [True, False]
 
 
-def test_predict_writes_a_table_of_answers_clips_and_failures(asked_about_tones, tones, musicml, tmp_path):
+def test_predict_writes_a_table_of_predictions_clips_and_errors(asked_about_tones, tones, musicml, tmp_path):
     bad = tmp_path / "text.wav"
     bad.write_text("these are words")
     words = ["predict", asked_about_tones.path, tones / "low/1.wav", bad, "--over-time", "--csv", tmp_path / "a.csv"]
@@ -85,7 +85,7 @@ def test_predict_writes_a_table_of_answers_clips_and_failures(asked_about_tones,
     assert [clip["start"] for clip in clips] == ["0.0", "0.512"] and "looks like text" in failed["error"]
 
 
-def test_predict_writes_where_the_run_looked_under_numbered_names(asked_about_tones, tones, musicml, tmp_path):
+def test_predict_writes_explanations_with_numbered_names(asked_about_tones, tones, musicml, tmp_path):
     same = [tones / "low/1.wav", tones / "high/1.wav"]
     code, out, _ = musicml("predict", asked_about_tones.path, *same, "--explain", tmp_path / "why")
     written = sorted(path.name for path in (tmp_path / "why").iterdir())
@@ -93,12 +93,12 @@ def test_predict_writes_where_the_run_looked_under_numbered_names(asked_about_to
     assert written == [f"00{number}-1.{ending}" for number in (1, 2) for ending in ("json", "png", "wav")]
 
 
-# letters of three bytes and of four, of two code points, of both, and what is no letter
+# characters of three and four bytes, of two code points, of both, and some that are no letters
 LONG_NAMES = ["\u97f3" * 80, "\U00020000" * 60, "e\u0301" * 80, "x" + "\u0e17\u0e35\u0e48" * 26]
 LONG_NAMES += ["a" + "\u97f3\U00020000\u00fc-" * 24, "\U0001f3b5" * 62, "song " * 49]
 
 
-def test_a_long_name_is_cut_by_bytes_between_two_letters_and_numbers_keep_names_apart(
+def test_a_long_name_is_cut_between_characters_and_numbers_keep_names_distinct(
     asked_about_tones, tones, musicml, tmp_path
 ):
     (tmp_path / "songs").mkdir()
@@ -115,7 +115,7 @@ def test_a_long_name_is_cut_by_bytes_between_two_letters_and_numbers_keep_names_
 
 
 @pytest.mark.parametrize("wrong", [InputError("it must be so."), OSError(36, "File name too long"), MemoryError()])
-def test_an_explanation_that_fails_costs_no_answer_and_is_named(
+def test_a_failed_explanation_is_a_warning_and_keeps_the_prediction(
     wrong, asked_about_tones, tones, musicml, tmp_path, monkeypatch
 ):
     save, calls = explain.save_explanation, []
@@ -132,10 +132,10 @@ def test_an_explanation_that_fails_costs_no_answer_and_is_named(
     rows = read_csv(tmp_path / "a.csv")
     assert code == 1 and len(rows) == 8 and all(row["label"] == "low" and not row["error"] for row in rows)
     assert [k for k, row in enumerate(rows) if "There is no explanation: " in row["warnings"]] == [1]
-    assert out.count("why low: ") == 7 and out.count("note: There is no explanation: ") == 1 and "Traceback" not in err
+    assert out.count("why low: ") == 7 and out.count("warning: There is no explanation") == 1 and "Traceback" not in err
 
 
-def test_a_file_whose_name_is_no_text_is_answered_on_one_line(asked_about_tones, tones, started, tmp_path):
+def test_a_file_name_that_is_not_utf_8_is_printed_on_one_line(asked_about_tones, tones, started, tmp_path):
     odd = os.fsencode(tmp_path) + b"/\xff\n\x1b[31m.wav"
     shutil.copy(tones / "low/1.wav", odd)
     for words in ([], ["--json"]):
@@ -145,7 +145,7 @@ def test_a_file_whose_name_is_no_text_is_answered_on_one_line(asked_about_tones,
         assert "low" in out and not any(line.startswith("\x1b") for line in out.splitlines())
 
 
-def test_predict_ends_with_1_where_some_files_and_with_2_where_all_fail(asked_about_tones, tones, musicml, tmp_path):
+def test_predict_ends_with_1_if_some_files_fail_and_with_2_if_all_do(asked_about_tones, tones, musicml, tmp_path):
     (tmp_path / "text.wav").write_text("these are words")
     good, bad, missing = tones / "low/1.wav", tmp_path / "text.wav", tmp_path / "nowhere.wav"
     (tmp_path / "empty").mkdir()

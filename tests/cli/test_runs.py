@@ -7,7 +7,7 @@ from musicml.cli import output
 from tests.fixtures.command_output import OF_A_REPORT, one_object
 
 
-def test_runs_lists_whole_and_unfinished_runs(asked_about_tones, trained, musicml, tmp_path):
+def test_runs_lists_complete_and_incomplete_runs(asked_about_tones, trained, musicml, tmp_path):
     for run in (asked_about_tones, trained("cnn")):
         shutil.copytree(run.path, tmp_path / run.name)
     (tmp_path / asked_about_tones.name / "report.json").unlink()
@@ -23,7 +23,7 @@ def test_runs_lists_whole_and_unfinished_runs(asked_about_tones, trained, musicm
     assert code == 0 and one_object(out) == {"runs": []}
 
 
-def test_a_note_and_tags_stand_in_the_table_and_in_json(asked_about_tones, musicml, tmp_path):
+def test_a_note_and_tags_are_in_the_table_and_in_json(asked_about_tones, musicml, tmp_path):
     run = shutil.copytree(asked_about_tones.path, tmp_path / asked_about_tones.name)
     code, plain, _ = musicml("runs", "--runs", tmp_path)
     assert code == 0 and "tags" not in plain
@@ -42,14 +42,14 @@ def test_a_note_and_tags_stand_in_the_table_and_in_json(asked_about_tones, music
     assert musicml("runs", "--runs", tmp_path)[1] == plain
 
 
-def test_a_strangers_notes_break_no_table(asked_about_tones, musicml, tmp_path):
+def test_notes_from_others_break_no_table(asked_about_tones, musicml, tmp_path):
     run = shutil.copytree(asked_about_tones.path, tmp_path / "tones")
     (run / "notes.json").write_text(json.dumps({"note": "\x1b[2J\x1b[31m", "tags": ["\x07", "fine"]}))
     code, out, _ = musicml("runs", "--runs", tmp_path)
     assert code == 0 and "fine" in out and "\x1b" not in out and "\x07" not in out
 
 
-def test_a_deleted_run_is_listed_in_the_trash_alone_and_comes_back(asked_about_tones, musicml, tmp_path):
+def test_a_deleted_run_is_listed_only_in_the_trash_and_can_be_restored(asked_about_tones, musicml, tmp_path):
     run = shutil.copytree(asked_about_tones.path, tmp_path / asked_about_tones.name)
     code, out, _ = musicml("runs", "--runs", tmp_path, "--delete", run.name)
     assert code == 0 and f"musicml runs --restore {run.name}" in out and not run.exists()
@@ -66,7 +66,7 @@ def test_a_deleted_run_is_listed_in_the_trash_alone_and_comes_back(asked_about_t
     assert code == 0 and "musicml runs --delete" in out
 
 
-def test_the_name_of_a_strangers_run_steers_no_terminal(asked_about_tones, musicml, tmp_path):
+def test_the_name_of_a_run_from_others_cannot_control_the_terminal(asked_about_tones, musicml, tmp_path):
     name = "\x1b[31mred\x1b]0;mine\x07\nnext\u202e"
     shutil.copytree(asked_about_tones.path, tmp_path / name)
     shown = musicml("runs", "--runs", tmp_path)[1]
@@ -79,7 +79,7 @@ def test_the_name_of_a_strangers_run_steers_no_terminal(asked_about_tones, music
 
 
 @pytest.mark.parametrize(("option", "other"), [("--tag", "--untag"), ("--untag", "--tag")])
-def test_a_run_without_a_tag_is_told_how_that_option_is_written(option, other, asked_about_tones, musicml):
+def test_a_missing_tag_is_an_error_that_shows_the_syntax(option, other, asked_about_tones, musicml):
     err = musicml("runs", "--runs", asked_about_tones.path.parent, option, asked_about_tones.name)[2]
     assert f"`musicml runs {option} RUN TAG`" in err and f" {other} " not in err
 
@@ -87,6 +87,6 @@ def test_a_run_without_a_tag_is_told_how_that_option_is_written(option, other, a
 @pytest.mark.parametrize(
     "words", [["--tag", "tones"], ["--note", "none", "x"], ["--untag", "tones", "x"], ["--delete", ".."]]
 )
-def test_what_cannot_be_done_to_a_run_is_one_sentence(words, asked_about_tones, musicml):
+def test_an_impossible_action_is_one_message(words, asked_about_tones, musicml):
     code, out, err = musicml("runs", "--runs", asked_about_tones.path.parent, *words)
     assert code == 2 and not out and err.startswith("musicml: ") and len(err.splitlines()) == 1

@@ -11,7 +11,7 @@ from tests.conftest import EXPERIMENTS, TONES, write_tone
 from tests.fixtures.command_output import FIGURES, OF_A_REPORT, one_object
 
 
-def test_training_a_network_prints_one_json_object_and_its_progress_elsewhere(
+def test_training_prints_one_json_object_and_its_progress_on_standard_error(
     tones, data_root, musicml, trained, tmp_path
 ):
     words = ["train", EXPERIMENTS / "genre_gru.toml", "--folder", tones, "--data-root", data_root, "--runs", tmp_path]
@@ -25,7 +25,7 @@ def test_training_a_network_prints_one_json_object_and_its_progress_elsewhere(
     for words in ("genre_gru", "dtype policy: float32", "epoch 1/1", "s left", "evaluated"):
         assert words in err
     (run,) = runs.list_runs(tmp_path)
-    assert said["run"] == str(run.path) and run.is_whole
+    assert said["run"] == str(run.path) and run.is_complete
 
 
 def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_path):
@@ -44,23 +44,23 @@ def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_p
     assert code == 0 and first != second
 
 
-def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, musicml, tmp_path):
+def test_files_shorter_than_a_clip_are_repeated_with_a_message(tones_toml, data_root, musicml, tmp_path):
     for name, hertz in (("low", 200), ("high", 2500)):
         for number in range(6):
             write_tone(tmp_path / "short" / name / f"{number}.wav", hertz + number, 0.3)
     words = ["train", tones_toml, "--folder", tmp_path / "short", "--data-root", data_root, "--runs", tmp_path / "runs"]
     code, _, err = musicml(*words)
-    assert code == 0 and "12 of 12 files with a warning, the first, high/0.wav: " in err
-    (line,) = [line for line in err.splitlines() if "with a warning" in line]
+    assert code == 0 and "12 of 12 files have a warning. The first, high/0.wav: " in err
+    (line,) = [line for line in err.splitlines() if "have a warning" in line]
     assert "0.3" in line and "repeated" in line
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert run.info.data.with_warnings == 12 and run.is_whole
+    assert run.info.data.with_warnings == 12 and run.is_complete
 
 
 # folders as people have them
 
 
-def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_toml, data_root, tmp_path):
+def test_a_training_lists_the_files_that_it_read_and_skipped(musicml, tones, tones_toml, data_root, tmp_path):
     folder = tmp_path / "mine"
     for side, name in itertools.product(("Training_Data", "Test_Data"), ("low", "high")):
         shutil.copytree(tones / name, folder / side / name)
@@ -84,13 +84,13 @@ def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_
     first = next(place for place, line in enumerate(said) if line.startswith("mine: "))
     assert code == 0, err
     assert said[first] == "mine: 35 sound files in 2 classes (high, low); splits: train 16, test 19"
-    assert said[first + 1] == "groups.csv puts 16 of 35 files into 8 groups"
-    assert said[first + 2].startswith("rows of groups.csv that name no file, or may mean several: 1, the first ")
-    assert said[first + 3].startswith("files that no row of groups.csv names, each a group of its own: 19, the first")
-    assert "2 files left out (excluded.csv names them), the first: " in err
-    assert "left out, by ending: .txt 1, .wav 1" in err
+    assert said[first + 1] == "groups.csv assigns 16 of 35 files to 8 groups"
+    assert said[first + 2].startswith("rows of groups.csv that match no file, or several: 1, the first ")
+    assert said[first + 3].startswith("files in no row of groups.csv, each in a group of its own: 19, the first")
+    assert "2 files left out (listed in excluded.csv). The first: " in err
+    assert "left out, by file type: .txt 1, .wav 1" in err
     excluded = {row["file"]: row["reason"] for row in run.table("excluded.csv")}
-    assert excluded["Training_Data/low/gone.wav"] == "a link that leads nowhere"
+    assert excluded["Training_Data/low/gone.wav"] == "a broken link"
     assert excluded["Training_Data/low/notes.txt"] == "not a sound file: it looks like text"
     judged = {row["example"] for row in run.table("predictions.csv")}
     assert len(judged) == 19 and {f"Test_Data/low/Cort\\xe9ge {number}.wav" for number in range(3)} <= judged
@@ -115,7 +115,7 @@ def read(*_):
         *((command, True, f"training.{option}") for command in ("tune", "leak", "train-all") for option in OPTIONS),
     ],
 )
-def test_set_is_checked_against_the_recipe_that_runs_before_data_is_read(
+def test_set_is_checked_against_the_trained_recipe_before_data_is_read(
     command, on_sample, change, tones, data_root, musicml, monkeypatch, tmp_path
 ):
     is_fine = on_sample == (change == "training.warmup=0.1")
@@ -132,7 +132,7 @@ def test_set_is_checked_against_the_recipe_that_runs_before_data_is_read(
 
 
 @pytest.mark.parametrize(("change", "is_fine"), [("training.warmup", False), ("training.plateau_patience", True)])
-def test_changes_in_python_are_checked_against_the_recipe_that_runs(change, is_fine, tones, monkeypatch, tmp_path):
+def test_changes_in_python_are_checked_against_the_trained_recipe(change, is_fine, tones, monkeypatch, tmp_path):
     monkeypatch.setattr("musicml.training.train.load_dataset", read)
     path = tmp_path / "mine.toml"
     path.write_text(f'{TONES}[sample]\ntraining.schedule = "cosine"\n')

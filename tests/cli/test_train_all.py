@@ -19,7 +19,7 @@ MARK = ".train-all"
 
 @pytest.fixture
 def experiments(tmp_path):
-    """A folder of four experiments: one that can't be read, one that fails in training, two that are sound."""
+    """A folder of four experiments: one that cannot be read, one that fails in training, two valid ones."""
     folder = tmp_path / "experiments"
     folder.mkdir()
     (folder / "a_impossible.toml").write_text(TONES.replace("n_mels = 16", "n_mels = -1"))
@@ -29,7 +29,7 @@ def experiments(tmp_path):
     return folder
 
 
-def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments, data_root, musicml, tmp_path):
+def test_train_all_continues_names_failures_and_ends_with_a_table(experiments, data_root, musicml, tmp_path):
     words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs"]
     code, out, err = musicml(*words, "--set", "data.dataset=gtzan", "--set", "data.split=group")
     assert code == 1 and "Traceback" not in err
@@ -39,12 +39,12 @@ def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments
     assert [line.split()[0] for line in lines[1:5]] == ["a_impossible", "b_good", "c_pictures", "d_good"]
     assert ["failed" in line for line in lines[1:5]] == [True, False, True, False]
     assert all("accuracy" in lines[place] and " s " in lines[place] for place in (2, 4))
-    whole = [run for run in runs.list_runs(tmp_path / "runs") if run.is_whole]
+    whole = [run for run in runs.list_runs(tmp_path / "runs") if run.is_complete]
     assert [run.info.experiment for run in whole] == ["b_good", "d_good"]
     assert all(str(run.path) in out for run in whole)
 
 
-def test_train_all_goes_on_whatever_an_experiment_raises(experiments, data_root, musicml, monkeypatch, tmp_path):
+def test_train_all_continues_after_any_exception(experiments, data_root, musicml, monkeypatch, tmp_path):
     from musicml.training import trainer
 
     (experiments / "c_pictures.toml").unlink()
@@ -63,10 +63,10 @@ def test_train_all_goes_on_whatever_an_experiment_raises(experiments, data_root,
     assert set(rows["d_good"]) >= OF_A_REPORT | {"seconds"} and "error" not in rows["d_good"]
 
 
-def test_train_all_trains_several_at_a_time_and_says_whose_words_are_whose(experiments, data_root, tmp_path):
+def test_train_all_trains_in_parallel_and_prefixes_log_lines(experiments, data_root, tmp_path):
     words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs"]
     words += ["--jobs", "2", "--json", "--set", "data.dataset=gtzan", "--set", "data.split=group"]
-    # a process of its own, whose words are those of the processes that it starts, too
+    # a new process, to capture the output of its workers too
     ended = subprocess.run([sys.executable, "-m", "musicml.cli", *map(str, words)], capture_output=True, text=True)
     rows = one_object(ended.stdout)["experiments"]
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
@@ -76,11 +76,11 @@ def test_train_all_trains_several_at_a_time_and_says_whose_words_are_whose(exper
     said = [line.partition(":")[0] for line in ended.stderr.splitlines()]
     assert set(said) == {"a_impossible", "b_good", "c_pictures", "d_good"}
     assert {Path(row["run"]).name for row in rows if "run" in row} == {
-        run.name for run in runs.list_runs(tmp_path / "runs") if run.is_whole
+        run.name for run in runs.list_runs(tmp_path / "runs") if run.is_complete
     }
 
 
-def test_train_all_takes_the_experiments_of_musicml_where_the_current_folder_has_none(musicml, monkeypatch, tmp_path):
+def test_train_all_uses_the_experiments_of_musicml_if_the_current_folder_has_none(musicml, monkeypatch, tmp_path):
     def score(train_one, runs_root, path):
         return {"experiment": path.stem, "error": "not trained", "seconds": 0.0}
 
@@ -92,7 +92,7 @@ def test_train_all_takes_the_experiments_of_musicml_where_the_current_folder_has
 
 
 class Killed(BaseException):
-    """What a kill does: nothing is tidied up behind it."""
+    """Stands for a kill: no `except Exception` cleans up after it."""
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def two(tmp_path):
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """Have the training of an experiment killed, before it begins to learn or once it has."""
+    """Kill the training of an experiment, before or after its model is trained."""
     from musicml.training import trainer
 
     real = trainer.train_forest
@@ -131,7 +131,7 @@ def rows_of(out):
 
 @pytest.fixture
 def train_two(two, data_root, musicml, tmp_path):
-    """`musicml train-all` of the two with more words: its exit code, its rows, what it said."""
+    """Run `musicml train-all` on the two with more options. Return exit code, rows and standard error."""
 
     def train(*words, root="runs"):
         asked = ("--experiments", two, "--data-root", data_root, "--runs", tmp_path / root)
@@ -145,7 +145,7 @@ def figures(rows):
     return {name: (row["metrics"], row["intervals"]) for name, row in rows.items()}
 
 
-def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(train_two, killed_at, tmp_path):
+def test_train_all_that_was_killed_twice_continues_with_the_same_result(train_two, killed_at, tmp_path):
     uncut = train_two("--deterministic", root="uncut")[1]
     assert not (tmp_path / "uncut" / MARK).exists()
     for name, is_trained in (("a", False), ("b", True)):
@@ -155,13 +155,13 @@ def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(train_
     killed_at.never()
     before = {run.name for run in runs.list_runs(tmp_path / "cut")}
     code, rows, err = train_two("--deterministic", root="cut")
-    assert code == 0 and "going on with the train-all" in err and "a-" in err
+    assert code == 0 and "continuing the train-all" in err and "a-" in err
     assert figures(rows) == figures(uncut)
-    assert {run.name for run in runs.list_runs(tmp_path / "cut") if run.is_whole} == before  # none was trained twice
+    assert {run.name for run in runs.list_runs(tmp_path / "cut") if run.is_complete} == before  # none was trained twice
     assert not (tmp_path / "cut" / MARK).exists()
 
 
-def test_train_all_goes_on_only_with_runs_of_the_same_training(train_two, two, killed_at, monkeypatch, tmp_path):
+def test_train_all_resumes_only_runs_of_the_same_training(train_two, two, killed_at, monkeypatch, tmp_path):
     killed_at("b")
     with pytest.raises(Killed):
         train_two()
@@ -173,7 +173,7 @@ def test_train_all_goes_on_only_with_runs_of_the_same_training(train_two, two, k
         raise InputError("not trained")
 
     monkeypatch.setattr("musicml.cli.train_all.train", begin)
-    time.sleep(1.1)  # times are kept in seconds, and --anew begins in a later one than the run
+    time.sleep(1.1)  # start times are whole seconds, and --anew must start later than the run
     for change in (["--seed", 3], ["--set", "training.epochs=2"], ["--deterministic"], ["--anew"], []):
         start.write_text(kept)
         for path in two.iterdir() if not change else ():
@@ -183,25 +183,23 @@ def test_train_all_goes_on_only_with_runs_of_the_same_training(train_two, two, k
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"started": 3}'])
-def test_train_all_begins_where_its_mark_is_damaged_or_it_was_finished(train_two, monkeypatch, tmp_path, content):
+def test_train_all_starts_again_if_its_state_is_damaged_or_complete(train_two, monkeypatch, tmp_path, content):
     row = {"experiment": "a", "skipped": "", "seconds": 0.0}
     monkeypatch.setattr("musicml.cli.train_all._score", lambda *_: row)
     (tmp_path / "runs" / MARK).mkdir(parents=True)
     (tmp_path / "runs" / MARK / "started.json").write_text(content)
     for _ in range(2):
         code, _, err = train_two()
-        assert code == 0 and "going on" not in err and not (tmp_path / "runs" / MARK).exists()
+        assert code == 0 and "continuing" not in err and not (tmp_path / "runs" / MARK).exists()
 
 
-def test_train_all_is_refused_where_another_is_at_work(train_two, tmp_path):
+def test_train_all_is_rejected_while_another_runs(train_two, tmp_path):
     with process.hold_folder(tmp_path / "runs" / MARK, InputError("held")):
         code, _, err = train_two()
-    assert code == 2 and "one train-all at a time" in err and not runs.list_runs(tmp_path / "runs")
+    assert code == 2 and "Another train-all is running" in err and not runs.list_runs(tmp_path / "runs")
 
 
-def test_train_all_waits_for_a_run_that_a_process_of_a_killed_one_still_trains(
-    train_two, killed_at, monkeypatch, tmp_path
-):
+def test_train_all_waits_for_a_run_that_another_process_still_trains(train_two, killed_at, monkeypatch, tmp_path):
     killed_at("b")
     with pytest.raises(Killed):
         train_two()
@@ -213,10 +211,10 @@ def test_train_all_waits_for_a_run_that_a_process_of_a_killed_one_still_trains(
     monkeypatch.setattr("musicml.cli.train_all.time", clock)  # not time.sleep itself, which others call too
     code, rows, err = train_two()
     assert code == 0 and rows["b"]["run"] == str(held.path), err
-    assert "waiting for its end" in err
+    assert "waiting until it ends" in err
 
 
-def test_train_all_tries_again_what_has_failed_and_nothing_else(train_two, monkeypatch):
+def test_train_all_repeats_only_failed_experiments(train_two, monkeypatch):
     from musicml.training import trainer
 
     def fail(run, *rest):

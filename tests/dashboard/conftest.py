@@ -1,11 +1,11 @@
-"""What several tests of pages begin with."""
+"""Fixtures of several tests of pages."""
 
 import pytest
 
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """An empty folder of runs, which the dashboard looks at, and no data."""
+    """Point the dashboard at an empty folder of runs, without data."""
     monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
     return tmp_path / "runs"

@@ -1,4 +1,4 @@
-"""Every page opens in both languages whatever runs it finds, and says nothing that is not in its words."""
+"""Test that every page opens in both languages with any runs, and shows only translated words."""
 
 import ast
 import configparser
@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import i18n, layout
+from dashboard import runs as dashboard_runs
 from dashboard.app_pages import find_page
 from tests.fixtures import fake_runs, pages
 from tests.fixtures.english import list_english
@@ -25,13 +26,13 @@ SHOWS = {
     *("toggle", "checkbox", "number_input", "text_input", "file_uploader", "audio_input", "metric", "expander", "tabs"),
     *("spinner", "toast", "progress", "pills", "popover", "link_button", "page_link", "select_slider"),
 }
-# what the package calls things by, and Plotly a place
-TERMS = {"class activation map", "the recording", "middle right"}
+# names of the package, and positions in Plotly
+TERMS = {"class activation map", "feature importance", "the recording", "middle right"}
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Folders of runs in every state that a page may find."""
+    """Make folders of runs in every state that a page may find."""
     made = {name: tmp_path_factory.mktemp("runs") / name for name in ("none", "one", "families", "training", "broken")}
     made["none"].mkdir()
     fake_runs.make(made["one"], family="cnn", n=40)
@@ -46,7 +47,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture
 def looking_at(folders, monkeypatch, tmp_path):
-    """Let the dashboard look at the runs of one of `folders`, and at no data."""
+    """Point the dashboard at the runs of one of `folders`, without data."""
 
     def chosen(name, data=None):
         monkeypatch.setenv("MUSICML_RUNS", str(folders[name]))
@@ -70,14 +71,14 @@ def test_every_page_opens_with_every_run(state, language, looking_at):
     names, seen = looking_at(state), set()
     for page in ("run", "confusion", "classes"):
         app = pages.opened(page, language)
-        for name in app.selectbox(key="run").options:
+        for name in (view.name for view in dashboard_runs.list_runs() if page == "run" or layout.is_complete(view)):
             pages.sound(app.selectbox(key="run").set_value(name).run(), language)
             seen.add(name)
     assert seen == set(names)
 
 
 def test_no_message_has_lost_its_template_on_the_way_to_a_page(looking_at, monkeypatch):
-    """What was put together from parts, or made plain text, would be shown in English."""
+    """Check that no message was joined or formatted before it was translated: it would be shown in English."""
     looking_at("families")
     plain, real = set(), layout.translate
 
@@ -86,10 +87,12 @@ def test_no_message_has_lost_its_template_on_the_way_to_a_page(looking_at, monke
         return real(text, language)
 
     monkeypatch.setattr(layout, "translate", watch)
+    monkeypatch.setattr(layout, "get_language", lambda: "id")
+    names = {layout.shorten_run_name(view.name): view.name for view in dashboard_runs.list_runs()}
     for _, app in pages.walk("id"):
         for one in app.selectbox:
-            for name in one.options if one.key == "run" else ():
-                pages.sound(app.selectbox(key="run").set_value(name).run(), "id")
+            for label in one.options if one.key == "run" else ():
+                pages.sound(app.selectbox(key="run").set_value(names[label]).run(), "id")
     assert plain == set()
 
 
@@ -105,7 +108,7 @@ def test_without_runs_a_page_says_what_to_do_first(page, language, looking_at):
 def test_a_broken_run_is_told_in_a_sentence_and_hides_no_other(looking_at):
     names = looking_at("broken")
     runs = pages.opened("overview").dataframe[0].value
-    assert len(names) == 1 + len(fake_runs.DAMAGES) and set(names) == set(runs["run"])
+    assert len(names) == 1 + len(fake_runs.DAMAGES) and set(map(layout.shorten_run_name, names)) == set(runs["run"])
     assert list(runs["status"][runs["run"].str.startswith("genre_gru")]) == [
         i18n.read_words("en", "common")["status_whole"]
     ]
@@ -114,7 +117,7 @@ def test_a_broken_run_is_told_in_a_sentence_and_hides_no_other(looking_at):
 def test_a_run_that_is_still_training_shows_how_far_it_has_come(looking_at):
     (name,) = looking_at("training")
     app = pages.opened("overview")
-    assert layout.escape_markdown(name) in pages.said(app)
+    assert layout.escape_markdown(layout.shorten_run_name(name)) in pages.said(app)
     assert "in training" in set(app.dataframe[0].value["status"])
 
 
@@ -153,7 +156,7 @@ def test_every_page_has_its_words_and_every_word_a_page():
 
 
 def sources():
-    """The files that put something on a page."""
+    """List the files that show something on a page."""
     return sorted(path for path in HOME.rglob("*.py") if "i18n" not in path.parts)
 
 
@@ -173,12 +176,12 @@ def test_no_page_holds_raw_words(path):
 
 
 def is_refusal(node):
-    """Whether it is a sentence that is translated as the package's are."""
+    """Return whether a string is a sentence that the package's catalog translates."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "InputError"
 
 
 def is_prose(value):
-    """Whether a string has two words of letters beside each other, as keys, formats and styles have not."""
+    """Return whether a string has two words next to each other, unlike keys, formats and styles."""
     if value in TERMS or "shape=" in value:
         return False
     bare = re.sub(r"%?\{[^}]*\}|<[^>]*>|\(|\)|:[a-z0-9.]+", " ", value)
@@ -186,7 +189,7 @@ def is_prose(value):
 
 
 def keys_asked(path):
-    """The keys that a page asks its words for, as far as they stand there in full."""
+    """Find the keys that a page looks up, where they are written in full."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = node.func
@@ -206,14 +209,14 @@ def test_a_page_asks_for_words_that_there_are_and_fills_their_blanks(page):
     for key, filled in (found for path in asked for found in keys_asked(path)):
         sentence = own.get(key, common.get(key))
         assert sentence is not None, f"{page}.toml and common.toml have no {key}"
-        if None in filled:  # some are given together, under **
+        if None in filled:  # some values come as **mapping
             assert filled - {None} <= blanks(sentence), f"{page}.toml: {key}"
         else:
             assert blanks(sentence) == filled, f"{page}.toml: {key}"
 
 
 def taken_from_faces(path):
-    """Where the functions and classes live that a module of the dashboard imports from the package's faces."""
+    """Return the modules that define what a dashboard module imports from the package."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "musicml":
             face = importlib.import_module(node.module)

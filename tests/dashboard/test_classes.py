@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from dashboard import i18n
+from dashboard import i18n, runs
 from dashboard.charts import metrics as charts
 from musicml.data import published_results
 from musicml.evaluation import intervals, metrics, predictions
@@ -14,14 +14,14 @@ from tests.fixtures import fake_runs, pages
 
 ROWS = [
     {"name": "jazz", "value": 0.5, "interval": (0.25, 0.75), "note": ""},
-    {"name": "<b>pop", "value": None, "interval": None, "note": "never answered"},
+    {"name": "<b>pop", "value": None, "interval": None, "note": "never predicted"},
     {"name": "rock", "value": 0, "interval": None, "note": ""},
 ]
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Two runs of ten genres, one of several instruments, one of an older report, one of a single group."""
+    """Make two genre runs, a multi-label run, a run with an older report, and one with a single group."""
     root = tmp_path_factory.mktemp("runs")
     fake_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
     fake_runs.make(root, "genre_gru-20260301T110000-s0", family="gru", n=60)
@@ -43,11 +43,11 @@ def looking(root, monkeypatch, tmp_path):
 
 
 def page(run="genre_cnn", language="en", **chosen):
-    """The page of a run whose name begins with `run`, with what is chosen in other boxes."""
+    """Open the page of the run whose name begins with `run`, with choices in other boxes."""
     app = pages.opened_of("classes", run, language)
     for key, begins in chosen.items():
-        box = app.selectbox(key=key)
-        box.set_value(next(option for option in box.options if option.startswith(begins))).run()
+        name = next((view.name for view in runs.list_runs() if view.name.startswith(begins)), begins)
+        app.selectbox(key=key).set_value(name).run()
     return pages.sound(app, language)
 
 
@@ -60,8 +60,8 @@ def figure_of(app, place=0):
 
 
 def table_of(app):
-    """The table of all figures."""
-    return pages.table(app, "F1, 95 %")
+    """Return the table of all metrics."""
+    return pages.table(app, "F1, 95% interval")
 
 
 # figures
@@ -69,8 +69,8 @@ def table_of(app):
 
 def test_a_figure_that_is_not_defined_has_a_note_and_no_number():
     bar, numbers, intervals = charts.draw_bars([{"name": "a", "rows": ROWS}], "precision").data
-    assert list(numbers.text) == ["0.50", "never answered", "0.00"]
-    assert bar.hovertext[1] == "&lt;b&gt;pop: never answered"
+    assert list(numbers.texttemplate) == ["%{customdata:.2f}", "never predicted", "%{customdata:.2f}"]
+    assert bar.hovertext[1] == "&lt;b&gt;pop" and "never predicted" in bar.hovertemplate[1]
     assert (list(intervals.x), list(intervals.y), list(intervals.error_x.array)) == ([0.5], [0], [0.25])
 
 
@@ -96,14 +96,13 @@ def test_each_line_over_thresholds_has_a_dash_of_its_own_and_thresholds_are_mark
 def test_every_class_has_its_figures_with_intervals(language, root):
     rows = run_of(root, "genre_cnn").read("report.json")["per_class"]
     app = page(language=language)
-    numbers = figure_of(app)["data"][1]["text"]
-    assert sorted(numbers) == sorted(f"{row['precision']:.2f}" for row in rows)
+    assert sorted(figure_of(app)["data"][1]["customdata"]) == sorted(row["precision"] for row in rows)
     if language == "en":
         shown = table_of(app).set_index("class")
         for row in rows:
             low, high = row["intervals"]["f1"]
-            assert shown.loc[row["class"], "F1"] == row["f1"] and shown.loc[row["class"], "examples"] == row["support"]
-            assert shown.loc[row["class"], "F1, 95 %"] == f"{low:.3f} – {high:.3f}"
+            assert shown.loc[row["class"], "F1"] == row["f1"] and shown.loc[row["class"], "support"] == row["support"]
+            assert shown.loc[row["class"], "F1, 95% interval"] == f"{low:.3f} – {high:.3f}"
 
 
 def test_a_run_of_an_older_report_gets_the_same_kind_of_intervals(root):
@@ -112,12 +111,12 @@ def test_a_run_of_an_older_report_gets_the_same_kind_of_intervals(root):
     said = metrics.apply_thresholds(table.scores, "single", thresholds)
     found = intervals.compute_class_intervals(table.scores, table.targets, said, table.groups)
     low, high = found[0]["auc"]
-    assert table_of(page("older")).set_index("class").loc["blues", "ROC-AUC, 95 %"] == f"{low:.3f} – {high:.3f}"
+    assert table_of(page("older")).set_index("class").loc["blues", "ROC-AUC, 95% interval"] == f"{low:.3f} – {high:.3f}"
 
 
 def test_classes_stand_in_the_order_chosen():
     app = page()
-    numbers = [float(text) for text in figure_of(app)["data"][1]["text"]]
+    numbers = figure_of(app)["data"][1]["customdata"]
     assert numbers == sorted(numbers, reverse=True)
     app.button_group(key="classes-order").set_value("name").run()
     names = figure_of(app)["layout"]["yaxis"]["ticktext"]
@@ -133,7 +132,7 @@ def test_another_run_stands_beside_and_is_told_in_words(root):
     app.button_group(key="classes-metric").set_value("recall").run()
     assert len([trace for trace in figure_of(app)["data"] if trace["type"] == "bar"]) == 2
     higher = sum(other[name] > mine[name] for name in mine)
-    assert f"In {higher} of 10 classes genre\\_gru" in pages.said(app)
+    assert f"is higher in {higher} of 10 classes" in pages.said(app)
 
 
 @pytest.mark.parametrize("language", ["en", "id"])
@@ -156,9 +155,9 @@ def test_what_is_not_defined_is_told_with_its_reason_and_is_no_0(root):
     app = page("alone")
     shown = pages.said(app)
     assert "no test examples" in shown and "all test examples belong to one group" in shown
-    assert f"of {', '.join(empty)}: not defined" in shown
+    assert f"of {', '.join(empty)}: undefined" in shown
     table = table_of(app).set_index("class")
-    assert table.loc[empty, "F1"].isna().all() and (table.loc[empty, "examples"] == 0).all()
+    assert table.loc[empty, "F1"].isna().all() and (table.loc[empty, "support"] == 0).all()
 
 
 def test_sample_data_and_real_data_are_not_laid_beside_each_other_unsaid():
@@ -170,9 +169,9 @@ def test_sample_data_and_real_data_are_not_laid_beside_each_other_unsaid():
 def test_what_nobody_judged_is_counted_for_each_class(root):
     targets = predictions.read_predictions(run_of(root, "openmic")).targets
     shown = table_of(page("openmic"))
-    assert shown["there"].tolist() == (targets == 1).sum(axis=0).tolist()
-    assert shown["not there"].tolist() == (targets == 0).sum(axis=0).tolist()
-    assert shown["not judged"].tolist() == np.isnan(targets).sum(axis=0).tolist()
+    assert shown["present"].tolist() == (targets == 1).sum(axis=0).tolist()
+    assert shown["absent"].tolist() == (targets == 0).sum(axis=0).tolist()
+    assert shown["not labeled"].tolist() == np.isnan(targets).sum(axis=0).tolist()
 
 
 def test_a_threshold_that_is_moved_says_what_it_costs_beside_the_runs_own(root):
@@ -183,11 +182,11 @@ def test_a_threshold_that_is_moved_says_what_it_costs_beside_the_runs_own(root):
     hits = [int((judged[table.scores[:, k] >= t] == 1).sum()) for t in (at, own)]
     wrong = [int((judged[table.scores[:, k] >= t] == 0).sum()) for t in (at, own)]
     app = page("openmic", **{"class": name})
-    assert f"At its own threshold, **{own:.2f}**, the run finds {hits[1]} of" in pages.said(app)
+    assert f"own threshold, **{own:.2f}**: {hits[1]} of" in pages.said(app)
     pages.sound(app.slider[0].set_value(at).run())
     shown = pages.said(app)
-    assert f"At **0.20** the run finds {hits[0]} of {(judged == 1).sum()} and is wrong in {wrong[0]} of" in shown
-    assert f"it finds {hits[1]} and is wrong in {wrong[1]}." in shown
+    assert f"At **0.20**: {hits[0]} of {(judged == 1).sum()} found, {wrong[0]} false positives" in shown
+    assert f"{hits[1]} found, {wrong[1]} false positives." in shown
     assert hits[0] > hits[1] and i18n.Words("en", "classes")("threshold_flatters") in shown
     assert [shape["x0"] for shape in figure_of(app, 1)["layout"]["shapes"]] == [own, at]
 

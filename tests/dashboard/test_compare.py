@@ -17,11 +17,19 @@ WORDS = i18n.read_words("en", "compare")
 
 
 def make(runs, *skills, family="cnn", n=40, **more):
-    """Runs on the same test examples, one for each skill."""
+    """Make runs on the same test examples, one for each skill."""
     return [
         fake_runs.make(runs, f"{family}-2026030{k + 1}T120000-s{k}", family=family, n=n, seed=k, skill=skill, **more)
         for k, skill in enumerate(skills)
     ]
+
+
+@pytest.mark.parametrize(("page", "key"), [("curves", "runs"), ("compare", "compared"), ("report", "reported")])
+def test_an_address_may_name_more_runs_than_a_page_shows_or_one_twice(runs, page, key):
+    names = [run.name for run in make(runs, *[1.0] * 9, n=20)]
+    for asked in (names, names[:1] * 2):
+        shown = pages.opened(page, **{key: asked}).multiselect(key=key).value
+        assert shown == list(dict.fromkeys(asked))[: len(shown)] and 0 < len(shown) <= 8
 
 
 def get_runs(*made):
@@ -29,14 +37,14 @@ def get_runs(*made):
 
 
 def compared(*made):
-    """The page with these runs chosen, the first of them A."""
+    """Open the page with these runs chosen, the first as A."""
     app = pages.opened("compare")
     app.multiselect(key="compared").set_value([run.name for run in made]).run()
     return pages.sound(app)
 
 
 def field(app):
-    """The field of the two by two whose examples are shown."""
+    """Return the widget that chooses a cell of the two-by-two table."""
     return next(radio for radio in app.radio if radio.key.startswith("field"))
 
 
@@ -79,13 +87,13 @@ def test_runs_that_share_a_part_are_compared_on_it(runs):
     hits = (table.scores.argmax(axis=1) == table.targets.argmax(axis=1))[common.places[0]]
     assert shared_examples.get_metrics(chosen, common)[0].overall["accuracy"] == pytest.approx(hits.mean())
     said = pages.said(compared(large, small))
-    assert WORDS["differ_splits"] in said and "on the 40 examples" in said
+    assert WORDS["differ_splits"] in said and "only the 40 examples" in said
 
 
 def test_generated_and_real_data_of_the_same_names_share_nothing(runs):
     (sample,), (real,) = make(runs, 2.0), make(runs, 2.0, family="gru", sample=False)
     said = pages.said(compared(sample, real))
-    assert WORDS["differ_origins"] in said and "no test example in common" in said
+    assert WORDS["differ_origins"] in said and "share no test examples" in said
 
 
 def test_an_example_with_other_labels_is_not_the_same(runs):
@@ -156,8 +164,8 @@ def test_the_page_tells_the_four_counts_and_shows_the_examples_with_both_answers
     (both, only_a), (only_b, neither) = counts.count_agreement(*common.right).tolist()
     app = compared(*chosen)
     said = pages.said(app)
-    assert f"Of 40 examples both runs get {both} right and {neither} wrong" in said
-    assert f"Only A gets {only_a} right, only B {only_b}" in said
+    assert f"Of 40 examples, both runs predict {both} correctly and {neither} wrongly" in said
+    assert f"Only A is correct on {only_a}, only B on {only_b}" in said
     field(app).set_value("only_b").run()
     shown = [line for line in pages.said(app).splitlines() if "**A** is" in line or "**B** is" in line]
     assert shown and all(("✗ **A**" in line) or ("✓ **B**" in line) for line in shown)
@@ -168,7 +176,7 @@ def test_the_examples_on_which_two_runs_are_furthest_apart_come_first(runs):
     chosen = make(runs, 1.0, 4.0)
     common = shared_examples.get_shared_examples(get_runs(*chosen))
     places = np.flatnonzero(~common.right[0] & common.right[1])
-    first = common.names[places[np.argmax(np.abs(common.sure[0] - common.sure[1])[places])]]
+    first = common.names[places[np.argmax(np.abs(common.confidence[0] - common.confidence[1])[places])]]
     app = compared(*chosen)
     field(app).set_value("only_b").run()
     names = [element.value for element in app.markdown if "test.0" in str(element.value)]
@@ -184,7 +192,7 @@ def test_a_multi_label_example_is_right_where_all_that_was_looked_at_is():
     )
     assert common.right.tolist() == [[True, False]]
     assert common.right_cells.sum(axis=2).tolist() == [[2, 1]], "what nobody looked at counts for nothing"
-    assert common.sure.tolist() == [[1.0, 0.5]]
+    assert common.confidence.tolist() == [[1.0, 0.5]]
 
 
 def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
@@ -192,8 +200,8 @@ def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
     chosen = get_runs(one, other)
     table, limits = dashboard_runs.get_predictions(chosen[0]), one.read("serving.json")["thresholds"]
     common = shared_examples.get_shared_examples(chosen)
-    assert (common.said[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
-    assert "Label by label" in pages.said(compared(one, other))
+    assert (common.predicted[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
+    assert "single labels" in pages.said(compared(one, other))
 
 
 def test_missing_thresholds_are_told_in_a_sentence(runs):
@@ -204,9 +212,9 @@ def test_missing_thresholds_are_told_in_a_sentence(runs):
 
 def test_three_runs_have_a_table_of_all_pairs(runs):
     app = compared(*make(runs, 1.0, 2.0, 3.0))
-    table = pages.table(app, "only the first right")
-    assert table[["first", "second"]].values.tolist() == [["A", "B"], ["A", "C"], ["B", "C"]]
-    assert (table.filter(regex="right|wrong").sum(axis=1) == 40).all()
+    table = pages.table(app, "only first correct")
+    assert table[["first run", "second run"]].values.tolist() == [["A", "B"], ["A", "C"], ["B", "C"]]
+    assert (table.filter(regex="correct|wrong").sum(axis=1) == 40).all()
 
 
 # what a difference means
@@ -215,16 +223,16 @@ def test_three_runs_have_a_table_of_all_pairs(runs):
 def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
     chosen = make(runs, 2.0, 2.0, 5.0, n=100, draws=200)
     said = pages.said(compared(*chosen[:2]))
-    assert "with so few the difference could be chance, p = " in said or "on equally many of 100 files" in said
+    assert "may be due to chance (p = " in said or "equally many of 100 files" in said
     poor = fake_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
     said = pages.said(compared(poor, chosen[2]))
-    assert "B was right on " in said and "chance alone would hardly give that, p = 0.001 or less" in said
+    assert "B classified " in said and "statistically significant (p ≤ 0.001)" in said
     assert WORDS["by_flipping"] in said
 
 
 def test_files_that_stand_alone_are_compared_by_mcnemar_and_few_groups_are_remarked_on(runs):
     said = pages.said(compared(*make(runs, 0.0, 3.0, n=40, groups=40)))
-    assert WORDS["by_mcnemar"] in said and "test groups, a 95 % interval" not in said
+    assert WORDS["by_mcnemar"] in said and "test groups, a 95% interval" not in said
 
 
 def test_a_comparison_over_few_groups_says_how_far_intervals_can_be_relied_on(runs):
@@ -239,15 +247,15 @@ def test_a_comparison_over_few_groups_says_how_far_intervals_can_be_relied_on(ru
 def test_the_test_on_the_page_is_the_one_of_the_command(runs):
     chosen = make(runs, 0.8, 1.6, 3.0)
     found, app = comparison.compare_runs(chosen), compared(*chosen)
-    table = pages.table(app, "only the first right")
+    table = pages.table(app, "only first correct")
     assert table["p"].tolist() == pytest.approx([float(f"{pair.p:.2g}") for pair in found.pairs])
-    assert table["p, corrected"].tolist() == pytest.approx([float(f"{pair.p_holm:.2g}") for pair in found.pairs])
+    assert table["p (Holm)"].tolist() == pytest.approx([float(f"{pair.p_holm:.2g}") for pair in found.pairs])
     assert WORDS["corrected"].format(n=3) in pages.said(app)
 
 
 def test_several_classes_at_once_are_tested_by_drawing_groups_again(runs):
     said = pages.said(compared(*make(runs, 0.5, 3.0, family="multi")))
-    assert "The mean average precision of B is " in said and WORDS["by_drawing"] in said
+    assert "B has a mean average precision " in said and WORDS["by_drawing"] in said
 
 
 def test_the_test_is_told_in_indonesian_too(runs):
@@ -255,7 +263,7 @@ def test_the_test_is_told_in_indonesian_too(runs):
     app = pages.opened("compare", "id")
     app.multiselect(key="compared").set_value([run.name for run in chosen]).run()
     said = pages.said(pages.sound(app, "id"))
-    assert re.search(r"B benar pada \d+ berkas lebih banyak daripada A, dari 100; ", said)
+    assert re.search(r"B \D+\d+ \D+ A, dari 100; perbedaannya signifikan", said)
 
 
 def test_a_published_protocol_is_marked_and_never_ranked(runs):
@@ -265,8 +273,8 @@ def test_a_published_protocol_is_marked_and_never_ranked(runs):
     said = pages.said(app)
     assert WORDS["not_ranked"].split("{names}")[1] in said and WORDS["no_rivals"] in said
     assert "more of 40 examples" not in said
-    assert "accuracy with its 95 % interval\\: B" in said, "the honest one comes first, however poor"
-    assert "second less first" not in pages.table(app, "class").columns
+    assert "accuracy with its 95% confidence interval\\: B" in said, "the honest one comes first, however poor"
+    assert "B − A" not in pages.table(app, "class").columns
 
 
 @pytest.mark.numeric

@@ -7,6 +7,7 @@ from plotly import colors
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from dashboard import charts, i18n, layout
+from dashboard import runs as dashboard_runs
 from dashboard.charts import matrix
 from musicml.evaluation import predictions
 from musicml.inference import manifest
@@ -19,7 +20,7 @@ TOLD = [[f"{row} {column}" for column in NAMES] for row in NAMES]
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A run of one class an example, one of several classes, and one whose class names are odd."""
+    """Make a single-label run, a multi-label run, and one with odd class names."""
     root = tmp_path_factory.mktemp("runs")
     fake_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
     fake_runs.make(root, "openmic_cnn-20260301T110000-s0", family="multi", n=60)
@@ -43,7 +44,7 @@ def figure_of(app):
 
 
 def click(app, *square):
-    """The page after a click on a square, as a browser tells it; without a square, after one that unmarks it."""
+    """Return the page after a click on a cell, or after a click that deselects it."""
     points = [{"customdata": list(square)}] if square else []
     selection = {"selection": {"points": points, "point_indices": [], "box": [], "lasso": []}}
     states = app._tree.get_widget_states()
@@ -155,7 +156,7 @@ def test_the_most_frequent_confusion_is_told_and_can_be_chosen(root):
     row, column = matrix.list_confusions(counts)[0]
     truth, answer = table.class_names[row], table.class_names[column]
     app = page()
-    words = f"{truth} taken for {answer}, {counts[row, column]} of {counts[row].sum()} times"
+    words = f"{truth} predicted as {answer}, {counts[row, column]} of {counts[row].sum()}"
     assert words in pages.said(app)
     app.button(key="pair-0").click().run()
     assert (app.selectbox(key="confusion-is").value, app.selectbox(key="confusion-says").value) == (truth, answer)
@@ -188,8 +189,8 @@ def test_of_several_classes_one_is_judged_by_its_threshold_and_what_nobody_judge
     app = page("openmic")
     app.selectbox(key="class").set_value(name).run()
     shown, unobserved = pages.said(app), int(np.isnan(judged).sum())
-    assert 0 < unobserved < 60 and f"Nobody judged {name} in {unobserved} of the 60" in shown
-    assert f"finds {((judged == 1) & said).sum()} and misses {((judged == 1) & ~said).sum()}" in shown
+    assert 0 < unobserved < 60 and f"{unobserved} of 60 test examples have no label for {name}" in shown
+    assert f"{((judged == 1) & said).sum()} found, {((judged == 1) & ~said).sum()} missed" in shown
     files = table.names[(judged == 0) & ~said]
     shown = pages.said(click(app, 1, 1))
     assert f"{len(files)} of {(judged == 0).sum()} files" in shown
@@ -198,15 +199,15 @@ def test_of_several_classes_one_is_judged_by_its_threshold_and_what_nobody_judge
 
 def test_odd_names_and_a_class_without_examples_are_shown_as_they_are():
     app = page("odd")
-    assert "never" in pages.said(app).split("rows are empty")[1]
+    assert "never" in pages.said(app).split("empty rows")[1]
     assert "&lt;b&gt;keroncong&lt;/b&gt;" in figure_of(app)["layout"]["yaxis"]["ticktext"]
     app.selectbox(key="confusion-is").set_value("never")
     app.selectbox(key="confusion-says").set_value("面*_[x](y)").run()
-    assert "no test example of **never**" in pages.said(app)
+    assert "no test examples of **never**" in pages.said(app)
 
 
 def test_a_choice_that_another_run_does_not_have_is_forgotten():
     app = click(page(), 0, 1)
-    run = next(option for option in app.selectbox(key="run").options if option.startswith("odd"))
+    (run,) = (view.name for view in dashboard_runs.list_runs() if view.name.startswith("odd"))
     app.selectbox(key="run").set_value(run).run()
     assert pages.sound(app).selectbox(key="confusion-is").value is None

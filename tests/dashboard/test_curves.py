@@ -22,7 +22,7 @@ def choose(app, *names, language="en"):
 
 @pytest.fixture
 def every(monkeypatch):
-    """How often each fragment of a page asked to be looked at again, in turn; None for never."""
+    """Record the `run_every` of each fragment; None for a fragment that does not rerun."""
     found, fragment = [], st.fragment
 
     def noted(function=None, *, run_every=None, **options):
@@ -123,8 +123,8 @@ def test_the_words_tell_the_best_epoch_the_gap_and_what_it_means(runs):
     best = min(range(1, len(rows)), key=lambda place: float(rows[place].split(",")[5]))
     val, train = float(rows[best].split(",")[5]), float(rows[best].split(",")[3])
     assert f"Best epoch {best} of 9 (ring)" in text
-    assert f"validation {val:.3f}, training {train:.3f}, a gap of {val - train:.3f}" in text
-    assert "overfitting" in text and "generated sample data" in text
+    assert f"validation {val:.3f}, training {train:.3f}, gap {val - train:.3f}" in text
+    assert "overfitting" in text and "synthetic data" in text
 
 
 def test_several_runs_lie_over_each_other_and_forests_and_damaged_ones_are_told(runs):
@@ -138,10 +138,10 @@ def test_several_runs_lie_over_each_other_and_forests_and_damaged_ones_are_told(
         fake_runs.make(runs, name, n=20, sample=False, **how)
     app = choose(pages.opened("curves"), "alpha", "beta", "trees", "bad", "empty")
     text = pages.said(app).replace("\\", "")
-    assert "trees is a forest" in text and "empty (finished) has no readable history" in text
+    assert "trees is a random forest" in text and "empty (complete) has no readable history" in text
     assert "run.json of run bad" in text
     assert text.count("alpha: ") == text.count("beta: ") == 3  # loss, accuracy, learning rate
-    assert app.get("plotly_chart") and "sample data" not in text
+    assert app.get("plotly_chart") and "synthetic data" not in text
 
 
 def test_two_stages_are_told_and_the_learning_rate_is_drawn_where_it_changes(runs):
@@ -149,14 +149,14 @@ def test_two_stages_are_told_and_the_learning_rate_is_drawn_where_it_changes(run
     app = pages.opened("curves", "id")
     text = pages.said(app)
     assert "head saja sejak epoch 1, semua lapisan sejak epoch 5" in text
-    assert "dari 0.001 ke 0.0001; berubah pada epoch 5" in text and len(app.get("plotly_chart")) == 3
+    assert "dari 0,001 ke 0,0001. Berubah pada epoch 5" in text and len(app.get("plotly_chart")) == 3
 
 
 def test_a_run_that_just_began_has_no_curve_and_says_so(runs):
     fake_runs.make(runs, family="gru", status="started")
     app = pages.opened("curves")
     assert not app.get("plotly_chart")
-    assert "has not finished its first epoch yet" in app.get("progress")[0].proto.text
+    assert "appear after the first epoch" in app.get("progress")[0].proto.text
 
 
 def test_a_training_grows_before_the_eyes_until_it_is_done(runs, every):
@@ -181,7 +181,7 @@ def test_a_training_that_fell_silent_is_told_how_to_go_on(runs):
     for path in (*run.path.iterdir(), run.path / "checkpoints"):
         os.utime(path, (before, before))
     text = pages.said(pages.opened("curves"))
-    assert "old stopped after" in text and f"musicml train --resume {run.path}" in text
+    assert "old was interrupted after" in text and f"musicml train --resume {run.path}" in text
 
 
 def test_without_validation_nothing_is_said_of_overfitting(runs):
@@ -190,4 +190,4 @@ def test_without_validation_nothing_is_said_of_overfitting(runs):
     kept = [",".join(line.split(",")[:4] + line.split(",")[6:]) for line in lines]
     run.path.joinpath("history.csv").write_text("\n".join(kept) + "\n")
     text = pages.said(pages.opened("curves"))
-    assert "no validation side" in text and "best training value" in text
+    assert "Without a validation split" in text and "Best training value" in text

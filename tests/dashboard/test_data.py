@@ -29,7 +29,7 @@ GENRES, PICTURED, HEARD = ("blues", "jazz", "rock"), ("drum", "flute"), ("cello"
 
 @pytest.fixture(scope="module")
 def data_root(tmp_path_factory):
-    """Three data sets as their archives unpack, of a second and of 96 pixels, marked as generated."""
+    """Make three synthetic datasets in their real layout, with sounds of a second and pictures of 96 pixels."""
     root = tmp_path_factory.mktemp("data")
     for name, write in (("gtzan", write_gtzan), ("instrument_images", write_pictures), ("openmic", write_openmic)):
         home = root / "sample" / name
@@ -84,14 +84,14 @@ def write_openmic(home):
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch, data_root):
-    """An empty folder of runs, which the dashboard looks at beside the three data sets."""
+    """Point the dashboard at an empty folder of runs and at the three datasets."""
     monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("MUSICML_DATA", str(data_root))
     return tmp_path / "runs"
 
 
 def opened(part="facts", language="en", **state):
-    """The page at one of its parts."""
+    """Open one part of the page."""
     return pages.opened("data", language, {"part": part, **state})
 
 
@@ -146,17 +146,17 @@ def test_the_balance_counts_each_class_on_each_side(runs, data_root):
 
 def test_a_cell_that_nobody_looked_at_is_counted_apart_from_an_absent_one(runs, data_root):
     targets = loading.load_dataset("openmic", data_root, "sample").targets()
-    rows = pages.table(opened("balance", set="sample/openmic"), "nobody looked")
+    rows = pages.table(opened("balance", set="sample/openmic"), "not labeled")
     assert rows["present"].sum() == (targets == 1).sum()
     assert rows["absent"].sum() == (targets == 0).sum()
-    assert rows["nobody looked"].sum() == np.isnan(targets).sum() > 0
+    assert rows["not labeled"].sum() == np.isnan(targets).sum() > 0
 
 
 def test_of_one_side_only_its_examples_are_counted(runs, data_root):
     openmic = loading.load_dataset("openmic", data_root, "sample")
     app = opened("balance", set="sample/openmic", of_side="test")
     n = sum(example.split == "test" for example in openmic.examples)
-    assert 0 < n < len(openmic.examples) and f"{n} examples; of all pairs" in pages.said(app)
+    assert 0 < n < len(openmic.examples) and f"{n} examples. " in pages.said(app)
 
 
 def test_stacked_bars_are_told_apart_without_colour():
@@ -175,7 +175,7 @@ def test_lengths_are_measured_only_when_asked_for(runs, monkeypatch):
     assert not asked and "measured" not in pages.said(opened("lengths"))
     said = pages.said(opened("lengths", measure=True))
     data_tables.measure_lengths.clear()
-    assert asked and "the shortest lasts 5.0 s" in said
+    assert asked and "5.0 s. Median" in said
 
 
 @pytest.mark.numeric
@@ -231,7 +231,7 @@ def test_a_damaged_example_is_told_in_a_sentence(runs):
     box = app.selectbox(key="example-gtzan-jazz")
     (bad,) = [option for option in box.options if "00005" in option]
     box.set_value(bad).run()
-    assert len(pages.sound(app).error) == 1 and "must hold sound" in app.error[0].value
+    assert len(pages.sound(app).error) == 1 and "Expected sound" in app.error[0].value
 
 
 def test_a_picture_says_how_large_it_is(runs):
@@ -253,14 +253,14 @@ def test_without_librosa_the_page_says_how_to_get_it(language, runs, monkeypatch
 
 def test_features_are_told_in_words_with_their_figures(runs):
     said = pages.said(opened("example", drawn=["waveform", "log_mel", "mfcc"]))
-    assert "The largest swing is" in said and "the sound is loudest around" in said and "13 coefficients" in said
+    assert "Peak amplitude" in said and "Loudest band" in said and "13 coefficients" in said
 
 
 def test_an_envelope_loses_no_peak():
     y = np.zeros(100_000, np.float32)
     y[54_321], y[777] = 0.9, -0.8
     low, high = sound.compute_envelope(y)
-    assert len(low) == len(high) == sound.POINTS
+    assert len(low) == len(high) == sound.MAX_POINTS
     assert high.max() == np.float32(0.9) and low.min() == np.float32(-0.8)
 
 
@@ -283,7 +283,7 @@ def test_a_spectrogram_is_small_and_names_its_frequencies():
     decibels = np.full((3_000, 128), -60.0, np.float32)
     decibels[:, 40] = 10
     (trace,) = sound.draw_spectrogram(decibels, 30, centres, "s", "Hz", "dB").data
-    assert np.shape(trace.z) == (128, sound.COLUMNS) and np.asarray(trace.z).dtype == np.int8
+    assert np.shape(trace.z) == (128, sound.MAX_COLUMNS) and np.asarray(trace.z).dtype == np.int8
     assert trace.y[int(np.asarray(trace.z)[:, 0].argmax())] == f"{centres[40]:.0f} Hz"
 
 
@@ -333,7 +333,7 @@ def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(ru
 def test_reasons_are_said_in_the_language(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
     run = fake_runs.make(runs, family="cnn", dataset=gtzan)
-    reason = Message("on none of the data set's own lists")
+    reason = Message("in none of the dataset's own lists")
     files.write_csv(run.path / "excluded.csv", [{"file": "a.wav", "reason": reason}], ["file", "reason"])
     rows = pages.table(opened("left_out", "id", of="run"), "alasan")
     assert rows.values.tolist() == [["a.wav", "tidak ada di daftar mana pun dari dataset ini"]]
@@ -358,7 +358,7 @@ def test_twenty_thousand_examples_are_tabled_once():
 
 @pytest.fixture
 def own_data(runs, data_root, tmp_path, monkeypatch):
-    """A copy of the data sets, in which audits can be kept."""
+    """Copy the datasets, so that audits can be stored."""
     shutil.copytree(data_root, tmp_path / "data")
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
     datasets._read_dataset.clear()
@@ -367,7 +367,7 @@ def own_data(runs, data_root, tmp_path, monkeypatch):
 
 
 def keep(root, name, *found, pairs=(), **changed):
-    """An audit, as it is kept of a data set."""
+    """Store an audit of a dataset."""
     dataset = loading.load_dataset(name, root, "sample")
     rows = tuple({"class": c, "train": 2, "val": 0, "test": 1, "none": 0, "total": 3} for c in dataset.class_names)
     lengths = {"seconds": {"least": 1.0, "median": 2.0, "most": 3.5}, "rates": {"22050": 24}, "channels": {"1": 24}}
@@ -375,12 +375,12 @@ def keep(root, name, *found, pairs=(), **changed):
     facts = {"dataset": name, "sample": True, "as_published": False, "n": 24, "seconds": 2.0, "classes": rows}
     lengths = lengths if dataset.kind == "sound" else None
     made = Audit(**{**facts, "findings": (*found, alike), "lengths": lengths, "hash": dataset.hash(), **changed})
-    files.write_json(audits.get_audit_path(root, dataset), made.as_table())
+    files.write_json(audits.get_audit_path(root, dataset), made.to_dict())
     return dataset
 
 
 def pairs_of(dataset, *places):
-    """Pairs of examples of a data set."""
+    """Make pairs of examples of a dataset."""
     for one, other in ((dataset.examples[a], dataset.examples[b]) for a, b in places):
         yield DuplicatePair(one.id, other.id, True, "equal content", (one.label, other.label), (one.split, other.split))
 
@@ -410,7 +410,7 @@ def test_a_kept_audit_of_sounds_is_shown_with_its_pairs_to_hear(language, own_da
     said = pages.said(app)
     assert said.index("2 files are odd.") < said.index("These are alike.") < said.index("All is well.")
     assert all(f"**{say(f'weight_{weight}')}.**" in said for weight in ("fault", "caution", "fine"))
-    assert "It harms." in said and say("audit_lengths", least="1.0", median="2.0", most="3.5") in said
+    assert "It harms." in said and say("audit_lengths", least=1.0, median=2.0, most=3.5) in said
     assert len(app.get("audio")) == 4 and say("generated") in said
     assert pages.table(app, say("total"))[say("class")].tolist() == list(GENRES)
     table = pages.table(app, say("file_number", n=1))
@@ -498,18 +498,20 @@ def test_an_audit_is_made_on_the_page_and_kept_where_the_command_keeps_it(own_da
 
 def test_an_audit_that_is_refused_is_told_and_does_not_stand_in_the_next_ones_way(own_data, monkeypatch):
     def refuse(*_, **__):
-        raise InputError("{name} must hold sound, and holds 0 bytes: copy or download it again.", name="a.wav")
+        raise InputError(
+            "Expected sound in {name}, but the file is empty (0 bytes). Copy or download it again.", name="a.wav"
+        )
 
     monkeypatch.setattr(audits, "audit_dataset", refuse)
     app = opened("audit", "id")
     pages.sound(app.button(key="audit-now").click().run(), "id")
-    assert "harus berisi suara" in app.error[0].value
-    assert audit.AT_WORK.acquire(blocking=False)
-    audit.AT_WORK.release()
+    assert "berisi suara" in app.error[0].value
+    assert audit.AUDIT_LOCK.acquire(blocking=False)
+    audit.AUDIT_LOCK.release()
 
 
 def test_two_audits_are_not_made_at_once(own_data):
-    with audit.AT_WORK:
+    with audit.AUDIT_LOCK:
         app = opened("audit")
         app.button(key="audit-now").click().run()
     assert app.warning[-1].value == words_of("en")("audit_busy") and not list(own_data.rglob(".audit"))

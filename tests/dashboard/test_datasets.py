@@ -1,4 +1,4 @@
-"""The files behind a run's examples: those that it was made from, or none."""
+"""Test that a run's examples show the files it was trained on, or none."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from tests.fixtures import fake_runs, pages
 
 @pytest.fixture(scope="module")
 def pictures_of_two(get_sample, tmp_path_factory):
-    """Data roots with the sample pictures of one seed and of another, in a folder that no test changes."""
+    """Make data roots with the synthetic pictures of two seeds; no test changes them."""
     root = tmp_path_factory.mktemp("two")
     get_sample("instrument_images", root / "0/sample")
     generate.generate_sample_data(root / "5/sample", 5, ["instrument_images"], 0.02)
@@ -28,7 +28,7 @@ def pictures_of_two(get_sample, tmp_path_factory):
 
 @pytest.fixture
 def two(pictures_of_two, tmp_path, monkeypatch):
-    """A run on the sample pictures of one seed, and data roots with those and with another seed's."""
+    """Make a run on the synthetic pictures of one seed, and data roots of two seeds."""
     shutil.copytree(pictures_of_two, tmp_path, dirs_exist_ok=True)
     dataset = load_dataset("instrument_images", tmp_path / "0", "sample")
     run = fake_runs.make(tmp_path / "runs", family="transfer", dataset=dataset, n=20)
@@ -56,7 +56,7 @@ def test_data_of_another_seed_is_not_shown_in_place_of_the_runs_own(two, monkeyp
     monkeypatch.setenv("MUSICML_DATA", str(root / "5"))
     assert set(runs.get_predictions(one).names) & set(datasets.open_dataset("instrument_images", "sample").examples)
     assert datasets.find_file(one, runs.get_predictions(one).names[0]) is None
-    with pytest.raises(InputError, match="made from other data"):
+    with pytest.raises(InputError, match="trained on other data"):
         datasets.open_run_dataset(one)
 
 
@@ -88,7 +88,7 @@ def test_a_file_behind_a_link_is_found_where_the_link_stays_in_the_data(two, mon
 
 @pytest.fixture
 def stranger(two, monkeypatch):
-    """The run of `two`, whose data root nobody has named."""
+    """Return the run of `two` without naming its data root."""
     one, root = two
     monkeypatch.delenv("MUSICML_FOLDERS")
     monkeypatch.setenv("MUSICML_CONFIG", str(root / "settings"))
@@ -98,12 +98,12 @@ def stranger(two, monkeypatch):
 def test_files_of_a_folder_that_only_a_run_names_are_not_served(stranger):
     one, root = stranger
     assert datasets.find_file(one, runs.get_predictions(one).names[0]) is None
-    with pytest.raises(InputError, match=f"not named: .* `musicml dashboard --folder {root / '0'}`"):
+    with pytest.raises(InputError, match=f"not named. .* `musicml dashboard --folder {root / '0'}`"):
         datasets.open_run_dataset(one)
 
 
 def point_at(one, **changes):
-    """The run with another place of its data in run.json."""
+    """Change the data folder in run.json of a run."""
     path = one.run.path / "run.json"
     table = json.loads(path.read_text())
     path.write_text(json.dumps({**table, "data": {**table["data"], **changes}}))

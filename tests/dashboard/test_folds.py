@@ -17,7 +17,7 @@ from tests.fixtures import pages
 
 @pytest.fixture(scope="module")
 def run(tones, tones_toml, data_root, tmp_path_factory):
-    """A whole cross-validation of four folds on 24 files."""
+    """Make a complete cross-validation with four folds on 24 files."""
     settings = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": 4})
     made = training.train_experiment(settings, data_root, tmp_path_factory.mktemp("runs"), folder=tones)
     evaluate.evaluate_run(made)
@@ -26,7 +26,7 @@ def run(tones, tones_toml, data_root, tmp_path_factory):
 
 @pytest.fixture
 def looking(run, data_root, monkeypatch):
-    """Let the dashboard look at the run and its data."""
+    """Point the dashboard at the run and its data."""
     monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
     monkeypatch.setenv("MUSICML_DATA", str(data_root))
 
@@ -42,10 +42,10 @@ def test_every_page_shows_a_cross_validation(language, looking):
     [
         (
             "en",
-            "every file judged once, by the model of a fold that never saw its group",
-            "cross-validation of **4 folds**",
+            "each file was predicted once, by a model of a fold that was not trained on its group",
+            "cross-validation with **4 folds**",
         ),
-        ("id", "dinilai sekali, oleh model sebuah fold", "validasi silang **4 fold**"),
+        ("id", "diprediksi satu kali, oleh model fold", "validasi silang **4 fold**"),
     ],
 )
 def test_the_run_page_says_that_files_were_judged_out_of_fold(language, judged, served, looking):

@@ -1,4 +1,4 @@
-"""Overview: every run with its figure, and what is published beside it."""
+"""Test the overview: the main metric of every run, and published results."""
 
 import json
 import subprocess
@@ -14,6 +14,10 @@ from musicml.experiment import run as package
 from tests.fixtures import fake_runs, pages
 
 
+def name(run):
+    return layout.shorten_run_name(run.name)
+
+
 def table(app, place=0):
     return app.dataframe[place].value
 
@@ -22,9 +26,17 @@ def test_a_runs_figure_stands_with_its_interval_as_its_report_says(runs):
     run = fake_runs.make(runs, family="cnn", n=60)
     report = run.read("report.json")
     (row,) = table(pages.opened()).to_dict("records")
-    assert row["figure"] == round(report["metrics"]["accuracy"], 3)
-    assert [row["from"], row["to"]] == [round(limit, 3) for limit in report["intervals"]["accuracy"]]
-    assert (row["run"], row["origin"], row["test examples"]) == (run.name, "sample data", 60)
+    assert row["value"] == round(report["metrics"]["accuracy"], 3)
+    assert [row["interval from"], row["interval to"]] == [round(limit, 3) for limit in report["intervals"]["accuracy"]]
+    assert (row["run"], row["origin"], row["test examples"]) == (name(run), "synthetic data", 60)
+
+
+@pytest.mark.parametrize(("language", "month"), [("en", "May"), ("id", "Mei")])
+def test_a_page_opens_on_the_clearest_run_and_not_on_the_newest(language, month, runs):
+    for day, family in enumerate(("cnn", "multi", "vggish"), 1):
+        fake_runs.make(runs, f"{family}-2026050{day}T072800-s{day}", family=family, n=40)
+    box = pages.opened("run", language).selectbox(key="run")
+    assert box.value == "cnn-20260501T072800-s1" and box.options[-1] == f"cnn · 1 {month} 07:28 · seed 1"
 
 
 def test_runs_of_few_test_groups_are_named_with_what_their_intervals_hold(runs):
@@ -35,7 +47,7 @@ def test_runs_of_few_test_groups_are_named_with_what_their_intervals_hold(runs):
     said = pages.said(pages.opened()).replace("\\", "")
     for run, method in ((few, intervals.INTERVAL_METHOD), (old, None)):
         assert f"{run.name}: {intervals.describe_few_groups(10, method)}" in said
-    assert said.count("test groups, a 95 % interval") == 2
+    assert said.count("test groups, so a 95% confidence interval") == 2
 
 
 def test_sample_figures_are_marked_and_real_ones_are_not(runs):
@@ -50,7 +62,7 @@ def test_what_went_wrong_in_a_training_stands_above_its_figures(runs):
     run = fake_runs.make(runs, family="cnn", n=40)
     facts = {**run.read("run.json"), "warnings": ["out of memory with batches of 64"]}
     (run.path / "run.json").write_text(json.dumps(facts))
-    assert f"**Training** ({run.name}). out of memory with batches of 64" in pages.said(pages.opened()).replace(
+    assert f"**Training** ({name(run)}). out of memory with batches of 64" in pages.said(pages.opened()).replace(
         "\\", ""
     )
 
@@ -61,7 +73,7 @@ def test_a_filter_leaves_only_what_is_asked_for(runs):
     app = pages.opened()
     assert len(table(app)) == 3
     app.multiselect(key="sets").set_value(["openmic"]).run()
-    assert set(table(app)["data set"]) == {"openmic"}
+    assert set(table(app)["dataset"]) == {"openmic"}
     app.multiselect(key="experiments").set_value(["genre_gru"]).run()
     assert len(table(pages.sound(app))) == 0
 
@@ -71,7 +83,7 @@ def test_every_published_result_stands_with_its_source_its_protocol_and_its_wort
     fake_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(dataset=dataset)).replace("\\", "")
     for reference in published_results.list_references(dataset):
-        for words in (reference.source, reference.how, reference.worth):
+        for words in (reference.source, reference.method, reference.caveats):
             assert words in shown
 
 
@@ -87,7 +99,7 @@ def test_published_words_are_indonesian_on_an_indonesian_page(runs):
     fake_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(language="id", dataset="openmic")).replace("\\", "")
     for reference in published_results.list_references("openmic"):
-        assert reference.worth not in shown
+        assert reference.caveats not in shown
 
 
 def test_a_run_that_begins_or_ends_is_noticed_without_a_reload(runs):
@@ -100,12 +112,12 @@ def test_a_run_that_begins_or_ends_is_noticed_without_a_reload(runs):
 
 def test_a_run_whose_process_is_over_is_not_said_to_be_training(runs):
     run = fake_runs.make(runs, family="gru", status="training")
-    run.update()  # by this process, which is there
+    run.update()  # written by this process, which is running
     assert layout.list_statuses() == ((run.name, "training"),)
     over = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     gone = {**process.get_process_info(), "id": int(over.stdout)}
     fake_runs.odd(run.path, "run.json", "process", value={**gone, "place": "another machine"})
-    assert layout.list_statuses() == ((run.name, "training"),)  # as far as can be told from here
+    assert layout.list_statuses() == ((run.name, "training"),)  # processes of another machine can not be checked
     fake_runs.odd(run.path, "run.json", "process", value=gone)
     assert layout.list_statuses() == ((run.name, "stopped"),)
     assert i18n.read_words("en", "overview")["now"] not in pages.said(pages.opened())
@@ -133,10 +145,10 @@ def test_a_run_as_published_stands_apart_from_the_honest_ones(runs):
     honest = fake_runs.make(runs, family="gru", n=40)
     published = fake_runs.make(runs, family="cnn", n=40, seed=1)
     fake_runs.odd(published.path, "run.json", "protocol", value="as published")
-    dots = next(frame.value for frame in pages.opened(dataset="gtzan").dataframe if "who" in frame.value)
-    kinds = dots.set_index("who")["origin"]
-    assert kinds[published.name] == i18n.read_words("en", "overview")["ours_as_published"]
-    assert kinds[honest.name] == i18n.read_words("en", "overview")["ours_sample"]
+    dots = next(frame.value for frame in pages.opened(dataset="gtzan").dataframe if "system" in frame.value)
+    kinds = dots.set_index("system")["origin"]
+    assert kinds[name(published)] == i18n.read_words("en", "overview")["ours_as_published"]
+    assert kinds[name(honest)] == i18n.read_words("en", "overview")["ours_sample"]
 
 
 def test_a_downloaded_table_of_sample_figures_says_so(runs, monkeypatch):
@@ -145,7 +157,7 @@ def test_a_downloaded_table_of_sample_figures_says_so(runs, monkeypatch):
     fake_runs.make(runs, family="cnn", n=40)
     pages.opened("classes")
     column = i18n.read_words("en", "common")["sample_column"]
-    assert made and all(row[column] == "sample data" for rows in made[-2:] for row in rows)
+    assert made and all(row[column] == "synthetic data" for rows in made[-2:] for row in rows)
 
 
 def test_runs_are_filtered_by_tag_and_show_their_notes(runs):
@@ -157,11 +169,11 @@ def test_runs_are_filtered_by_tag_and_show_their_notes(runs):
     notes.write_note(third, "without the drums")
     app = pages.opened()
     rows = table(app).set_index("run")
-    assert rows["tags"][first.name] == "baseline, lab-3" and rows["note"][third.name] == "without the drums"
+    assert rows["tags"][name(first)] == "baseline, lab-3" and rows["note"][name(third)] == "without the drums"
     app.multiselect(key="tags").set_value(["lab-3"]).run()
-    assert set(table(pages.sound(app))["run"]) == {first.name, second.name}
+    assert set(table(pages.sound(app))["run"]) == {name(first), name(second)}
     app.multiselect(key="tags").set_value(["baseline"]).run()
-    assert set(table(pages.sound(app))["run"]) == {first.name}
+    assert set(table(pages.sound(app))["run"]) == {name(first)}
     notes.remove_tags(first, ["baseline"])  # while it is chosen
     assert len(table(pages.sound(app.run()))) == 3
     assert "catatan" in table(pages.opened(language="id"))
@@ -172,7 +184,7 @@ def test_a_deleted_run_vanishes_from_the_pages_and_the_others_stay(runs):
     known = layout.list_statuses()
     trash.delete_run(first.name, runs)
     assert set(known) - set(layout.list_statuses()) == {(first.name, "whole")}
-    assert set(table(pages.opened())["run"]) == {second.name}
+    assert set(table(pages.opened())["run"]) == {name(second)}
     for page in ("run", "compare", "classes"):
         assert first.name not in pages.said(pages.opened(page, run=first.name, runs=first.name))
     trash.delete_run(second.name, runs)

@@ -1,4 +1,4 @@
-"""Pages on a run that others trained, and what pages say of a pretrained backbone."""
+"""Test pages with a pretrained model, and the caveats about a pretrained backbone."""
 
 import shutil
 
@@ -16,7 +16,7 @@ from tests.fixtures import fake_runs, pages
 
 @pytest.fixture
 def runs(tags_run, tmp_path, monkeypatch):
-    """A folder of runs that holds the tags' run, which the dashboard looks at."""
+    """Point the dashboard at a folder with the pretrained tagging model."""
     monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
     shutil.copytree(tags_run.path, tmp_path / "runs/musicnn_tags")
@@ -28,7 +28,7 @@ def test_every_page_opens_on_a_run_that_others_trained(runs):
     for page, app in pages.walk("id"):
         said = pages.said(app).replace("\\", "")
         if page in ("run", "curves", "predict"):
-            assert "musicnn dilatih" in said
+            assert "model pralatih" in said or page == "predict"
             assert words("status_pretrained") in said or page == "curves"
         assert words("status_stopped") not in said and "None" not in said, page
 
@@ -39,17 +39,17 @@ def test_the_overview_lists_it_without_results(runs):
     rows = {row["run"]: row for row in app.dataframe[0].value.to_dict("records")}
     row = rows["musicnn_tags"]
     assert row["status"] == "pretrained"
-    assert all(row[name] is None or np.isnan(row[name]) for name in ("figure", "protocol", "origin", "test examples"))
-    assert len(rows) == 2 and {row["status"] for row in rows.values()} == {"pretrained", "finished"}
+    assert all(row[name] is None or np.isnan(row[name]) for name in ("value", "protocol", "origin", "test examples"))
+    assert len(rows) == 2 and {row["status"] for row in rows.values()} == {"pretrained", "complete"}
 
 
 def test_its_page_has_the_parts_that_it_has(runs):
     app = pages.opened("run")
-    assert list(app.segmented_control(key="run-part").options) == ["Model", "How it was made", "Use it"]
+    assert list(app.segmented_control(key="run-part").options) == ["Model", "Environment", "Use it"]
     for part in ("model", "made", "use"):
         app.segmented_control(key="run-part").set_value(part).run()
         said = pages.said(pages.sound(app))
-        assert "Others trained this model" in said
+        assert "a pretrained model" in said
     commands = [code.value for code in app.code]
     assert any("musicml predict" in command for command in commands)
     assert not any("resume" in command or "musicml train" in command for command in commands)
@@ -68,7 +68,7 @@ def test_predict_names_the_most_probable_without_thresholds(runs, tmp_path, monk
     upload = page_files.UploadedFile("song.wav", "1", (tmp_path / "song.wav").read_bytes)
     monkeypatch.setattr(page_files, "select_files", lambda one: [upload])
     said = pages.said(pages.opened("predict"))
-    assert "### Most probable: **msd tag" in said.replace("\\", "") and "no threshold says" in said
+    assert "### Most probable: **msd tag" in said.replace("\\", "") and "has no thresholds" in said
     assert "reaches its threshold" not in said
 
 
@@ -76,7 +76,7 @@ def test_predict_has_no_test_examples_of_it_and_says_how_to_teach_it_ones_own_so
     app = pages.opened("predict")
     assert "musicml train genre_musicnn --folder" in pages.said(app)
     app.segmented_control(key="predict-way-3").set_value("pick").run()
-    assert "it has no test examples here" in pages.said(pages.sound(app))
+    assert "has no test examples here" in pages.said(pages.sound(app))
 
 
 @pytest.mark.parametrize(("weights", "language"), [("msd", "en"), ("msd+mtt", "id"), ("none", "id")])
@@ -84,7 +84,7 @@ def test_pages_and_reports_say_what_a_backbone_was_trained_on(weights, language,
     monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
     run = fake_runs.make(tmp_path / "runs", family="gru", n=30)
     caveat = pretrained_audio.describe_pretraining(weights)
-    kept = {"choice": weights, "reason": "as the experiment says", **({"pretraining": caveat} if caveat else {})}
+    kept = {"choice": weights, "reason": "set in the experiment", **({"pretraining": caveat} if caveat else {})}
     write_json(run.path / "run.json", {**run.read("run.json"), "weights": kept})
     sentence = translate(caveat, language) if caveat else {"en": "Pretrained", "id": "pralatih"}[language]
     for page in ("overview", "run", "confusion", "classes", "curves"):

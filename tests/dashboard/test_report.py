@@ -11,7 +11,7 @@ from tests.fixtures import fake_runs, pages
 
 
 def preview(app):
-    """The page in the frame, as text."""
+    """Return the HTML of the preview."""
     (frame,) = app.get("iframe")
     kind, _, packed = frame.proto.src.partition(",")
     assert kind == "data:text/html;charset=utf-8;base64", "so that it is of another origin than the dashboard"

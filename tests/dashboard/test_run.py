@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from dashboard import i18n
-from dashboard.charts import diagram
+from dashboard.charts import diagram, format_count
 from dashboard.charts import metrics as charts
 from musicml.evaluation import intervals, metrics
 from musicml.experiment import notes
 from musicml.inference import calibration
-from musicml.utils import translate
+from musicml.utils import format_number, translate
 from tests.fixtures import fake_runs, pages
 
 TEMPLATES = {
@@ -19,12 +19,12 @@ TEMPLATES = {
 
 
 def part(name, language="en"):
-    """A part of the page of the only run there is."""
+    """Open one part of the page of the only run."""
     return pages.opened("run", language, {"run-part": name})
 
 
 def said(app):
-    """What a page says, without the marks that keep Markdown from reading names."""
+    """Return the text of a page without Markdown escapes."""
     return pages.said(app).replace("\\", "")
 
 
@@ -63,8 +63,8 @@ def test_a_resnet50_of_180_layers_is_less_than_twenty_boxes_that_hold_them_all(r
 
 def test_what_a_frozen_backbone_holds_did_not_learn(resnet):
     frozen, whole = diagram.fold_layers(resnet, frozen=True), diagram.fold_layers(resnet)
-    assert [box.name for box in frozen if box.learned] == ["hidden", "instrument"]
-    assert sum(box.learned for box in whole) == sum(layer["trainable"] for layer in resnet)
+    assert [box.name for box in frozen if box.trainable] == ["hidden", "instrument"]
+    assert sum(box.trainable for box in whole) == sum(layer["trainable"] for layer in resnet)
     drawn = diagram.draw_layers(frozen, TEMPLATES, dark=False)
     assert drawn.count("dashed") == sum(box.frozen and box.parameters > 0 for box in frozen) > 5
 
@@ -101,7 +101,8 @@ def test_the_headline_is_the_main_figure_with_its_interval(language, runs):
     app = pages.opened("run", language)
     low, high = found["intervals"]["accuracy"]
     first, tested = app.metric[:2]
-    assert first.value == f"{found['metrics']['accuracy']:.3f}" and f"{low:.3f} – {high:.3f}" in first.delta
+    assert first.value == format_number(found["metrics"]["accuracy"], language, ".3f")
+    assert format_number(f"{low:.3f} – {high:.3f}", language) in first.delta
     assert tested.value == "60" and str(found["n_groups"]) in tested.delta
     assert i18n.read_words(language, "common")["sample_note"] in said(app)
 
@@ -110,7 +111,7 @@ def test_the_headline_is_the_main_figure_with_its_interval(language, runs):
 def test_few_test_groups_and_a_temperature_at_its_bound_are_remarked_on(language, runs):
     run = fake_runs.make(runs, family="cnn", n=40)
     few = translate(intervals.describe_few_groups(10, intervals.INTERVAL_METHOD), language)
-    bounds = [translate(calibration.describe_temperature_bound(bound), language) for bound in calibration.BOUNDS]
+    bounds = [translate(calibration.describe_temperature_bound(end), language) for end in (0.05, 20)]
     before = said(part("result", language))
     assert few in before and not any(sentence in before for sentence in bounds)
     fake_runs.rewrite(run, "report.json", temperature=None, temperatures=[0.05, 1.3, 20.0])
@@ -123,14 +124,14 @@ def test_calibration_and_files_unlike_training_are_told_in_words(runs):
     changes = {"calibration_error_before": 0.2, "unreadable": ["a.wav: not on the disk any more"]}
     fake_runs.rewrite(run, "report.json", **changes, calibration_error=0.1, unlike_training={"flagged": 3, "n": 40})
     app = part("result")
-    assert "off by **10.0 percentage points**" in said(app) and "it was 20.0: one number" in said(app)
-    assert "**3 of 40**" in said(app) and "1 files could not be read" in said(app)
-    assert "Of the other" not in said(app)
+    assert "**10.0 percentage points** (before calibration: 20.0)" in said(app)
+    assert "**3 of 40**" in said(app) and "1 file could not be read" in said(app)
+    assert "The other" not in said(app)
     fake_runs.rewrite(run, "report.json", unlike_training={"flagged": 3, "n": 30})
-    assert "Of the other 10 of all 40 test files this can't be told" in said(part("result"))
+    assert "The other 10 of 40 test files were not checked" in said(part("result"))
     fake_runs.rewrite(run, "report.json", calibration_error=0.3, unlike_training=None, unreadable=[])
     app = part("result")
-    assert "did not help" in said(app) and "can't tell whether a file is unlike" in said(app)
+    assert "did not help" in said(app) and "no out-of-distribution check" in said(app)
     assert "all 40 test files were read" in said(app)
 
 
@@ -138,11 +139,11 @@ def test_the_reliability_diagram_shows_the_bins_of_the_report(runs):
     run = fake_runs.make(runs, family="cnn", n=60)
     app = part("result")
     report = run.read("report.json")
-    table = pages.table(app, "how often that was so")
-    assert table["answers"].tolist() == [row["n"] for key in ("_before", "") for row in report[f"reliability{key}"]]
-    assert table["answers"].sum() == 2 * 60
+    table = pages.table(app, "Mean confidence")
+    assert table["predictions"].tolist() == [row["n"] for key in ("_before", "") for row in report[f"reliability{key}"]]
+    assert table["predictions"].sum() == 2 * 60
     fake_runs.rewrite(run, "report.json", reliability=None)
-    assert "On the dotted line" not in said(part("result")), "a report of an earlier version has none"
+    assert "The largest bin" not in said(part("result")), "a report of an earlier version has none"
 
 
 def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds(runs):
@@ -177,7 +178,7 @@ def test_the_gallery_shows_wrong_answers_and_counts_them(family, runs):
         gaps = [abs(scores[0, k] - thresholds[k]) for k, name in enumerate(names) if name in seen]
         sure.append(min(gaps) if family == "multi" else scores.max())
     app = part("examples")
-    assert 0 < sum(right) < 50 and f"{50 - sum(right)} wrong answers among 50" in said(app)
+    assert 0 < sum(right) < 50 and f"Wrong predictions: {50 - sum(right)} of 50" in said(app)
     for order, key in (("surest", lambda k: -sure[k]), ("least_sure", lambda k: sure[k])):
         for verdict, keep in (("wrong", False), ("right", True)):
             app.segmented_control(key="run-verdict").set_value(verdict).run()
@@ -193,7 +194,7 @@ def test_a_class_chosen_leaves_the_examples_of_that_class(runs):
     app.selectbox(key="run-class").set_value(3).run()
     wanted = run.read("labels.json")[3]
     n = sum(row["labels"] == wanted for row in run.table("predictions.csv"))
-    assert f"{n} of 40 test files" in said(pages.sound(app)) and said(app).count(f"It is **{wanted}**") == min(n, 6)
+    assert f"{n} of 40 test files" in said(pages.sound(app)) and said(app).count(f"label: **{wanted}**") == min(n, 6)
 
 
 def test_the_model_is_told_in_words_and_layer_by_layer(runs):
@@ -201,7 +202,7 @@ def test_the_model_is_told_in_words_and_layer_by_layer(runs):
     app = part("model")
     total = sum(layer["parameters"] for layer in run.read("layers.json"))
     alt = app.get("graphviz_chart")[0].proto.alt
-    assert diagram.format_count(total) in said(app) and "conv5_block2–3" in alt and diagram.format_count(total) in alt
+    assert format_count(total) in said(app) and "conv5_block2–3" in alt and format_count(total) in alt
     n = len(app.dataframe)
     app.toggle(key="run-layers").set_value(True).run()
     assert len(app.dataframe) == n + 1 and len(app.dataframe[-1].value) == len(run.read("layers.json"))
@@ -222,7 +223,7 @@ def test_what_is_no_list_of_layers_is_not_drawn(found, runs):
 def test_a_forest_is_drawn_as_trees_that_vote(runs):
     fake_runs.make(runs, family="forest", n=30, sample=False)
     app = part("model", "id")
-    assert "20 forest, satu per kelas, masing-masing 100 pohon" in said(app)
+    assert "20 random forest, satu per kelas, masing-masing 100 pohon" in said(app)
     assert "accordion" in app.dataframe[0].value.iloc[0].tolist() and app.get("graphviz_chart")
 
 
@@ -230,10 +231,10 @@ def test_settings_say_where_they_come_from_and_overrides_come_first(runs):
     fake_runs.make(runs, family="gru", n=20, overrides={"training.batch_size": 4})
     app = part("settings")
     rows = app.dataframe[0].value.to_numpy().tolist()
-    assert rows[0] == ["training", "batch_size", "4", "--set, on the command line"]
-    assert ["training", "epochs", "20", "its [sample] table"] in rows
-    assert ["model", "cell", "gru", "the experiment file"] in rows
-    assert ["data", "split", "official", "the default"] in rows
+    assert rows[0] == ["training", "batch_size", "4", "command line (--set)"]
+    assert ["training", "epochs", "20", "experiment file, table [sample]"] in rows
+    assert ["model", "cell", "gru", "experiment file"] in rows
+    assert ["data", "split", "official", "default"] in rows
     assert "Changed on the command line with `--set`: 1" in said(app) and 'dataset = "gtzan"' in app.code[0].value
 
 
@@ -244,7 +245,7 @@ def test_data_names_the_split_the_groups_and_what_was_left_out(runs):
     sides, left = app.dataframe[1].value, app.dataframe[2].value
     assert sides.iloc[2].tolist()[1:] == [20, len(groups)]
     assert len(left) == 2 and left.iloc[0].tolist()[0] == "blues/bad.00000.wav"
-    assert "sisi" in said(app)
+    assert "Pembagian" in said(app)
 
 
 @pytest.mark.parametrize(
@@ -257,13 +258,13 @@ def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_pu
     settings = {**facts["settings"], "data": {**facts["settings"]["data"], "split": split}}
     fake_runs.rewrite(run, "run.json", settings=settings, data={**facts["data"], "as_published": as_published})
     shown = said(part("data"))
-    assert ("stands on one side only" in shown) is not apart and ("may stand on several sides" in shown) is apart
+    assert ("is in one split only" in shown) is not apart and ("ignores groups" in shown) is apart
 
 
 def test_what_was_chosen_is_said_with_its_reason(runs):
     fake_runs.make(runs, family="mobilenet", n=20)
     app = part("made")
-    assert "precision: **float32** (CPU is no GPU" in said(app) and "weights to begin with" in said(app)
+    assert "dtype policy: **float32** (" in said(app) and "initial weights" in said(app)
     assert any("keras" in row for row in app.dataframe[0].value.to_numpy().tolist())
 
 
@@ -278,7 +279,7 @@ def test_the_terminal_gets_commands_that_name_the_run(runs):
 def test_a_forest_on_shipped_features_is_not_asked_about_a_file(runs):
     fake_runs.make(runs, family="forest", n=20)
     app = part("use")
-    assert "can't be asked about a file" in said(app) and not any("predict" in code.value for code in app.code)
+    assert "can't predict your files" in said(app) and not any("predict" in code.value for code in app.code)
 
 
 @pytest.mark.parametrize("status", ["started", "training", "trained"])
@@ -286,7 +287,12 @@ def test_an_unfinished_run_shows_what_there_is(status, runs):
     fake_runs.make(runs, family="gru", status=status)
     app = pages.opened("run")
     assert "is training" in said(app) and app.metric[0].value == "–"
-    for name, there in (("examples", "gets its figures"), ("model", ""), ("data", "The split"), ("use", "Go on with")):
+    for name, there in (
+        ("examples", "no results yet"),
+        ("model", ""),
+        ("data", "The split"),
+        ("use", "Resume the training"),
+    ):
         app.segmented_control(key="run-part").set_value(name).run()
         assert there in said(pages.sound(app))
     assert "--resume" in app.code[0].value
@@ -319,6 +325,6 @@ def test_a_run_without_layers_or_experiment_file_says_so(runs):
     run = fake_runs.make(runs, family="gru", n=20, status="broken", damage="layers missing")
     (run.path / "experiment.toml").unlink()
     app = part("model")
-    assert "holds no layers.json" in said(app) and not app.error
+    assert "has no layers.json" in said(app) and not app.error
     app.segmented_control(key="run-part").set_value("settings").run()
-    assert "experiment file is missing" in said(pages.sound(app)) and "not known" in str(app.dataframe[0].value)
+    assert "experiment file is missing" in said(pages.sound(app)) and "unknown" in str(app.dataframe[0].value)

@@ -1,4 +1,4 @@
-"""The dashboard as it is served gives a stranger, and a neighbour in the network, nothing but its pages."""
+"""Test that the served dashboard gives strangers and network neighbors nothing but its pages."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ MEGABYTE = 1024 * 1024
 SHOWS = tuple(page for page in pages.PAGES if page != "predict")
 SECRET = "a-secret-class"
 
-# what costs seconds, or is not installed everywhere
+# slow to import, or not installed everywhere
 HEAVY = ("keras", "tensorflow", "jax", "torch", "sklearn", "librosa", "matplotlib", "numba")
 LACKING = """
 import sys
@@ -41,7 +41,7 @@ for page in {asked}:
     loaded[page] = [name for name in {heavy} if name in sys.modules]
 print(json.dumps([troubles, loaded]))
 """
-# a fault that nobody caught, with a word in it that is nobody's business
+# an unexpected exception, whose message must not reach a visitor
 FAULT = """
 from dashboard import layout
 def run_guarded(show):
@@ -54,7 +54,7 @@ main(prog_name="streamlit")
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, asked_about_tones):
-    """A folder of runs, one of which answers, and beside it a run that is none of its: runs root, data root."""
+    """Make a folder of runs and a run outside it; return the runs root and the data root."""
     root = tmp_path_factory.mktemp("served")
     shutil.copytree(asked_about_tones.path, root / "runs" / asked_about_tones.name)
     fake_runs.make(root / "runs", "genre_gru-20260301T141205-s0", family="gru", n=30)
@@ -77,7 +77,7 @@ def visitor(server):
 
 
 def raw(server, path):
-    """What a path gives that no client has tidied: status, body."""
+    """Request a path without normalizing it; return the status and the body."""
     asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     try:
         asked.request("GET", path)
@@ -111,7 +111,7 @@ def test_an_upload_that_lies_about_its_length_is_cut_off(visitor):
     try:
         assert visitor.http.put(url, data=chunks(), headers=kind, timeout=30).status_code == 413
     except requests.ConnectionError:
-        pass  # it hung up before all was sent
+        pass  # the server closed the connection early
 
 
 def test_an_upload_forged_by_another_site_is_refused(visitor):
@@ -159,7 +159,7 @@ def test_an_address_opens_nothing_outside_the_folder_of_runs(server, folders, pa
 
 @pytest.fixture(scope="module")
 def strangers(folders, tmp_path_factory):
-    """A dashboard of runs that strangers made to harm, with one that names a folder of this machine's."""
+    """Serve hostile runs, one of which names a folder of this machine."""
     root = tmp_path_factory.mktemp("strangers")
     for number, (change, _) in enumerate(hostile_runs.RUNS.values()):
         change(hostile_models.copy_run(root / f"run{number}"))
@@ -176,7 +176,7 @@ def strangers(folders, tmp_path_factory):
 def test_no_page_breaks_over_runs_that_are_out_to_harm(strangers, page):
     with Visitor(strangers, page, run="thief") as visitor:
         shown = b"".join(element.SerializeToString() for element in visitor.elements.values()).decode(errors="replace")
-        assert "Something went wrong inside musicml" not in shown and "Traceback" not in strangers.told()
+        assert "An unexpected error occurred in musicml" not in shown and "Traceback" not in strangers.told()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_uploads_and_answers_leave_no_file_behind(server, folders, asked_about_t
 
 
 def opened_elsewhere(asked, runs, cwd, preparing=""):
-    """Pages opened in a process of their own: what was wrong with them, and what heavy is in memory after each."""
+    """Open pages in a separate process; return errors, and the heavy modules in memory after each."""
     done = subprocess.run(
         [sys.executable, "-c", (preparing + OPENING).format(heavy=HEAVY, asked=asked)],
         env={**os.environ, "MUSICML_RUNS": str(runs), "PYTHONPATH": str(ROOT)},
@@ -221,6 +221,6 @@ def test_pages_that_show_never_reach_for_deep_learning(folders, tmp_path, prepar
     others = tuple(page for page in SHOWS if page != "report")
     troubles, loaded = opened_elsewhere((*others, "report"), folders[0], tmp_path, preparing)
     assert troubles == {}
-    # a report's figures are drawn by what draws for paper; no other page needs that
+    # only reports need Matplotlib
     assert loaded.pop("report") == ([] if preparing else ["matplotlib"])
     assert list(loaded) == list(others) and not any(loaded.values())

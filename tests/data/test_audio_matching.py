@@ -1,4 +1,4 @@
-"""Sounds that are alike are found through what was done to them, and others are not."""
+"""Near-duplicates of sounds are found despite changes, and different sounds are not."""
 
 import numpy as np
 import pytest
@@ -12,18 +12,14 @@ from tests.fixtures.malformed_files import encoded
 N_OTHERS = 80
 
 
-def quiet(_words):
-    """Progress that nobody hears."""
-
-
 @pytest.fixture(scope="module")
 def tracks():
-    """The landmarks of many songs over a few drum loops."""
-    return [audio_fingerprint.find(song(seed)) for seed in range(N_OTHERS)]
+    """The spectral peaks of many songs over a few drum loops."""
+    return [audio_fingerprint.find_peaks(song(seed)) for seed in range(N_OTHERS)]
 
 
 def changed():
-    """A song as it may come again: what was done to it → its samples at 8000 Hz."""
+    """Near-duplicates of one song: the change → its samples at 8000 Hz."""
     y = song(3)
 
     def from_file(content):
@@ -39,59 +35,63 @@ def changed():
         "a hundredth as loud": 0.01 * y,
         "three times as loud, and clipped": np.clip(3 * y, -1, 1),
         "another sample rate": audio.load_audio(
-            audio.load_audio(y, 16_000, given_rate=SAMPLE_RATE).y, SAMPLE_RATE, given_rate=16_000
+            audio.load_audio(y, 16_000, source_rate=SAMPLE_RATE).y, SAMPLE_RATE, source_rate=16_000
         ).y,
         "all of it": from_file(encoded(0.3 * y[SAMPLE_RATE:], "MP3", sample_rate=SAMPLE_RATE)),
     }
 
 
-def test_a_track_is_found_among_many_whatever_was_done_to_it(tracks):
+def test_a_changed_track_is_found_among_many(tracks):
     copies = {N_OTHERS + place: how for place, how in enumerate(changed())}
-    found = audio_matching.matches([*tracks, *map(audio_fingerprint.find, changed().values())])
+    found = audio_matching.find_matches([*tracks, *map(audio_fingerprint.find_peaks, changed().values())])
     missing = [how for place, how in copies.items() if (3, place) not in {(one.first, one.second) for one in found}]
     assert missing == []
     assert {place for one in found for place in (one.first, one.second)} == {3, *copies}
-    assert all(audio_matching.FEWEST <= one.agree <= one.of for one in found)
+    assert all(audio_matching.MIN_PEAKS <= one.n_agree <= one.n_peaks for one in found)
 
 
-def test_how_much_later_a_track_begins_is_told(tracks):
+def test_the_shift_between_two_tracks_is_measured(tracks):
     copies = changed()
-    (later,) = audio_matching.matches([tracks[3], audio_fingerprint.find(copies["begins with a second of silence"])])
-    (earlier,) = audio_matching.matches(
-        [tracks[3], audio_fingerprint.find(copies["begins a second later in the song"])]
+    (later,) = audio_matching.find_matches(
+        [tracks[3], audio_fingerprint.find_peaks(copies["begins with a second of silence"])]
+    )
+    (earlier,) = audio_matching.find_matches(
+        [tracks[3], audio_fingerprint.find_peaks(copies["begins a second later in the song"])]
     )
     assert abs(later.seconds - 1) < 0.05 and abs(earlier.seconds + 1) < 0.05
 
 
-def test_songs_over_one_drum_loop_are_not_one_recording(tracks):
-    assert audio_matching.matches(tracks) == []
-    # so much do they share: each has hashes of others at one offset
-    assert len(list(audio_matching.candidates(tracks))) > N_OTHERS
+def test_songs_with_the_same_drum_loop_are_different_recordings(tracks):
+    assert audio_matching.find_matches(tracks) == []
+    # they share so much that each has candidates by hashes
+    assert len(list(audio_matching.find_candidates(tracks))) > N_OTHERS
 
 
-def test_the_same_landmarks_are_found_whichever_way_a_long_sound_is_cut_into_blocks(monkeypatch):
+def test_the_peaks_of_a_long_sound_do_not_depend_on_the_size_of_blocks(monkeypatch):
     y = song(1, seconds=20.0)
-    whole = audio_fingerprint.find(y)
-    monkeypatch.setattr(audio_fingerprint, "BLOCK", 50)
-    np.testing.assert_array_equal(audio_fingerprint.find(y), whole)
+    whole = audio_fingerprint.find_peaks(y)
+    monkeypatch.setattr(audio_fingerprint, "BLOCK_FRAMES", 50)
+    np.testing.assert_array_equal(audio_fingerprint.find_peaks(y), whole)
     assert len(whole) > 200 and (np.diff(whole[:, 0].astype(int)) >= 0).all()
 
 
-def test_silence_and_sounds_of_a_moment_have_no_landmarks_that_could_match():
-    few = [audio_fingerprint.find(y) for y in (np.zeros(8_000, np.float32), np.zeros(10, np.float32), song(1)[:800])]
+def test_silence_and_very_short_sounds_never_match():
+    few = [
+        audio_fingerprint.find_peaks(y) for y in (np.zeros(8_000, np.float32), np.zeros(10, np.float32), song(1)[:800])
+    ]
     assert [len(track) for track in few[:2]] == [0, 0] and len(few[2]) > 0
-    assert audio_matching.matches(few * 3) == [] and audio_matching.matches([]) == []
+    assert audio_matching.find_matches(few * 3) == [] and audio_matching.find_matches([]) == []
 
 
-def test_more_hashes_than_fit_into_memory_are_thinned_in_every_track_alike(tracks, monkeypatch):
-    monkeypatch.setattr(audio_matching, "MOST_HASHES", 20_000)
-    index = audio_matching.Index(tracks)
+def test_too_many_hashes_for_memory_are_sampled_consistently(tracks, monkeypatch):
+    monkeypatch.setattr(audio_matching, "MAX_HASHES", 20_000)
+    index = audio_matching.HashIndex(tracks)
     assert 0 < len(index.hashes) < 20_000
-    found = audio_matching.matches([*tracks, audio_fingerprint.find(changed()["mp3"])])
+    found = audio_matching.find_matches([*tracks, audio_fingerprint.find_peaks(changed()["mp3"])])
     assert [(match.first, match.second) for match in found] == [(3, N_OTHERS)]
 
 
-def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
+def test_an_audit_reports_near_duplicates_and_their_effect(tmp_path):
     write(tmp_path / "data", {f"a/{k}.wav": song(k) for k in range(4)} | {"b/4.wav": song(4), "b/5.wav": song(5)})
     (tmp_path / "data/b/0.mp3").write_bytes(encoded(song(0), "MP3", sample_rate=SAMPLE_RATE))
     write(tmp_path / "data", {"a/late.flac": song(1)[SAMPLE_RATE:]})
@@ -100,13 +100,13 @@ def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
     names = sorted(path.relative_to(tmp_path / "data").as_posix() for path in (tmp_path / "data").rglob("*.*"))
     dataset = dataset_of(tmp_path / "data", [(name, name[0], sides.get(name, "train")) for name in names])
     found = audit.audit_dataset(dataset, tmp_path / "store")
-    near, exact = found.of("near_duplicates")[0], found.of("exact_duplicates")[0]
+    near, exact = found.list_findings("near_duplicates")[0], found.list_findings("exact_duplicates")[0]
     assert {(pair.first, pair.second) for pair in near.pairs} == {("a/0.wav", "b/0.mp3"), ("a/1.wav", "a/late.flac")}
     by_name = {pair.first: pair for pair in near.pairs}
     assert by_name["a/0.wav"].across_labels and by_name["a/0.wav"].across_splits and not by_name["a/0.wav"].exact
     assert not by_name["a/1.wav"].across_labels and by_name["a/1.wav"].how.startswith("shifted by 1.0 s, ")
-    assert near.weight == "fault" and near.words.endswith(": 2; across splits 2, across labels 1.")
-    assert near.effect.startswith("2 of 2 test examples have a twin in training")
+    assert near.weight == "fault" and near.words.endswith(": 2. Across splits: 2, across labels: 1.")
+    assert near.effect.startswith("2 of 2 test examples have a duplicate in training")
     assert [(pair.first, pair.second, pair.exact) for pair in exact.pairs] == [("a/2.wav", "a/copy.wav", True)]
     assert exact.weight == "caution" and near.files == ("a/0.wav", "a/1.wav", "a/late.flac", "b/0.mp3")
     clusters = audit.find_clusters(dataset, tmp_path / "store")
@@ -117,7 +117,7 @@ def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
 # The files themselves
 
 
-def test_silent_clipped_cut_off_empty_and_unreadable_files_are_named(tmp_path):
+def test_silent_clipped_truncated_empty_and_unreadable_files_are_reported(tmp_path):
     write(
         tmp_path,
         {
@@ -142,21 +142,21 @@ def test_silent_clipped_cut_off_empty_and_unreadable_files_are_named(tmp_path):
         "b/cut.wav",
         "b/other.wav",
     )
-    (unreadable,) = found.of("unreadable")
-    assert unreadable.words.startswith("Files that can't be read: 2 of 8; of the first: b/text.wav must hold sound")
-    assert unreadable.effect.endswith("on the other 5 examples.")
+    (unreadable,) = found.list_findings("unreadable")
+    assert unreadable.words.startswith("Unreadable files: 2 of 8. The first: Expected sound in b/text.wav")
+    assert unreadable.effect.endswith("the other 5 examples.")
     assert [finding.weight for finding in found.findings] == sorted(
         (finding.weight for finding in found.findings), key=audit.WEIGHTS.index
     )
 
 
-def test_odd_lengths_and_rates_are_named_and_which_class_they_are_of(tmp_path):
+def test_unusual_lengths_and_sample_rates_are_reported_with_their_class(tmp_path):
     write(tmp_path, {f"a/{k}.wav": song(k) for k in range(6)} | {"b/6.wav": song(6), "b/short.wav": song(7)[:8_000]})
     soundfile.write(tmp_path / "b/fast.wav", np.stack([song(8, seconds=12.0)] * 2, axis=1), 16_000)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("?/*.wav"))
     found = audit.audit_dataset(dataset_of(tmp_path, [(name, name[0]) for name in names]), tmp_path / "store")
-    (lengths,), (rates,) = found.of("lengths"), found.of("rates")
-    assert lengths.files == ("b/short.wav",) and "Files last 1.0 to 6.0 s, 6.0 s in the middle" in lengths.words
+    (lengths,), (rates,) = found.list_findings("lengths"), found.list_findings("rates")
+    assert lengths.files == ("b/short.wav",) and "1.0 to 6.0 s, median 6.0 s" in lengths.words
     assert rates.files == ("b/fast.wav",) and "33% of b have another rate, and 0% of a" in rates.effect
     assert found.lengths["seconds"]["least"] == 1 and found.lengths["seconds"]["median"] == 6
     assert found.lengths["rates"] == {"8000": 8, "16000": 1} and found.lengths["channels"] == {"1": 8, "2": 1}

@@ -1,4 +1,4 @@
-"""Audits of real data, where it is there: MUSICML_SHARED_DATA names its folder."""
+"""Audits of real data in the folder MUSICML_SHARED_DATA."""
 
 import os
 from dataclasses import replace
@@ -15,26 +15,22 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def quiet(_words):
-    """Progress that nobody hears."""
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A store's folder, so that a track is looked at once for all tests."""
+    """A cache folder, so that all tests share the scans."""
     return tmp_path_factory.mktemp("looks")
 
 
 @pytest.mark.slow
-def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_splits(tmp_path):
+def test_the_thirty_instruments_have_duplicates_some_across_splits(tmp_path):
     dataset = loading.load_folder(DATA / "instrument_images")
     of = {"bagpipes", "tuba", "harmonica", "casaba", "clarinet", "Didgeridoo"}
     some = tuple(example for example in dataset.examples if example.path.parent.name in of)
     found = audit.audit_dataset(replace(dataset, examples=some), tmp_path)
-    (near,) = found.of("near_duplicates")
+    (near,) = found.list_findings("near_duplicates")
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert len(pairs) >= 9 and sum(pair.across_splits for pair in near.pairs) >= 5 and near.weight == "fault"
-    # looked at one by one: sizes, crops, colours and mirrors of one photograph
+    # checked by eye: other sizes, crops, colors and mirrored copies of one photograph
     for first, second in (
         ("test/bagpipes/3.jpg", "train/bagpipes/007.jpg"),
         ("train/tuba/034.jpg", "valid/tuba/4.jpg"),
@@ -42,31 +38,31 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
         ("train/casaba/067.jpg", "train/casaba/102.jpg"),
     ):
         assert (first, second) in pairs
-    # alike to a hash, and two instruments to anybody
+    # similar hashes, but clearly two instruments
     assert ("test/clarinet/2.jpg", "train/Didgeridoo/063.jpg") not in pairs
-    (resembling,) = found.of("look_alikes")
+    (resembling,) = found.list_findings("look_alikes")
     assert {"test/clarinet/2.jpg", "train/Didgeridoo/063.jpg"} <= set(resembling.files)
 
 
-def test_no_real_recordings_that_differ_are_taken_for_one(store):
+def test_different_real_recordings_are_no_duplicates(store):
     clips = loading.load_folder(DATA / "instrument_clips")
     for dataset in (gtzan.load(DATA / "gtzan"), clips):
         found = audit.audit_dataset(dataset, store)
-        assert found.pairs == () and found.of("unreadable")[0].weight == "fine"
+        assert found.pairs == () and found.list_findings("unreadable")[0].weight == "fine"
 
 
 def test_an_excerpt_of_two_seconds_is_found_in_its_track(store):
-    """Of 51 tracks of GTZAN there is an excerpt as well, under the same name."""
+    """51 tracks of GTZAN have an excerpt with the same name."""
     tracks = gtzan.load(DATA / "gtzan")
     excerpts = loading.load_folder(DATA / "gtzan_clips")
-    looks = [scan.take(dataset, store)[0] for dataset in (tracks, excerpts)]
+    looks = [scan.scan_dataset(dataset, store)[0] for dataset in (tracks, excerpts)]
     names = [example.path.stem for dataset in (tracks, excerpts) for example in dataset.examples]
     marks = [
-        audio_fingerprint.unpacked(its[example.id].marks)
+        audio_fingerprint.unpack_peaks(its[example.id].fingerprint)
         for its, dataset in zip(looks, (tracks, excerpts), strict=True)
         for example in dataset.examples
     ]
-    found = audio_matching.matches(marks)
+    found = audio_matching.find_matches(marks)
     n, both = len(tracks.examples), {e.path.stem for e in tracks.examples} & {e.path.stem for e in excerpts.examples}
     assert all(names[one.first] == names[one.second] for one in found)
     assert {names[one.first] for one in found if one.first < n <= one.second} == both and len(both) == 51

@@ -15,7 +15,7 @@ NOISE = 0.1 * np.random.default_rng(9).standard_normal(len(Y)).astype(np.float32
 
 def mix(*parts):
     """The sound of these channels, and what is warned of."""
-    return audio.load_audio(np.stack(parts, axis=1), given_rate=RATE)
+    return audio.load_audio(np.stack(parts, axis=1), source_rate=RATE)
 
 
 def is_told(sound):
@@ -84,7 +84,7 @@ def test_a_file_whose_one_side_is_turned_over_is_heard(format, sample_rate):
 
 def test_samples_of_16_bits_are_judged_as_floats_are():
     deep = np.round(32_767 * np.stack([Y, -Y], axis=1)).astype(np.int16)
-    sound = audio.load_audio(deep, given_rate=RATE)
+    sound = audio.load_audio(deep, source_rate=RATE)
     assert is_told(sound) and np.abs(sound.y - Y).max() < 1e-4
 
 
@@ -93,7 +93,7 @@ def test_blocks_of_any_size_are_heard_by_the_same_channel(size):
     mixer, y = channels.Mixer(), np.stack([Y, -Y], axis=1)[:20_000]
     heard = np.concatenate([mixer(y[place : place + size]) for place in range(0, len(y), size)])
     assert np.abs(heard[5_000:] - y[5_000:, 0]).max() < 1e-6
-    assert mixer.warnings(RATE) and not channels.Mixer().warnings(RATE)
+    assert mixer.list_warnings(RATE) and not channels.Mixer().list_warnings(RATE)
 
 
 @pytest.mark.parametrize("size", [128, 4_410, 11_025])
@@ -103,18 +103,18 @@ def test_blocks_of_any_size_differ_only_near_the_place_where_channels_begin_to_c
     both = np.stack([y, np.concatenate([y[:place], -y[place:]])], axis=1)
     mixer = channels.Mixer()
     live = np.concatenate([mixer(both[k : k + size]) for k in range(0, len(both), size)])
-    file = audio.load_audio(both, given_rate=RATE)
+    file = audio.load_audio(both, source_rate=RATE)
     (places,) = np.nonzero(np.abs(live - file.y) > 1e-6)
     assert len(places) and place - 1.5 * channels.PART <= places[0] and places[-1] <= place + 1.5 * channels.PART
-    assert is_told(file) and mixer.warnings(RATE)
+    assert is_told(file) and mixer.list_warnings(RATE)
 
 
 @pytest.mark.parametrize("multiple", [1, 7, 20, 30])
 @pytest.mark.parametrize("phase", [0.0, 0.1])
 def test_no_tone_hides_between_the_samples_that_are_looked_at(multiple, phase):
-    y = 0.3 * np.sin(2 * np.pi * multiple * np.arange(3 * 65_536) / channels.SPARSE + phase)
+    y = 0.3 * np.sin(2 * np.pi * multiple * np.arange(3 * 65_536) / channels.STRIDE + phase)
     deep = np.round(32_767 * np.stack([y, -y], axis=1)).astype(np.int16)
-    sound = audio.load_audio(deep, given_rate=RATE)
+    sound = audio.load_audio(deep, source_rate=RATE)
     assert is_told(sound) and np.abs(sound.y - y).max() < 1e-4
 
 

@@ -167,8 +167,8 @@ def test_two_files_of_other_types_joined_to_one_are_both_read(kind):
 def test_a_file_that_changes_its_rate_is_brought_to_that_of_its_beginning(first, second):
     sound = audio.load_audio(make_mp3(3.0, *first) + make_mp3(5.0, *second))
     assert sound.sample_rate == first[0] and abs(sound.seconds - 8.0) < 0.25
-    changed = [warning for warning in sound.warnings if warning.startswith("The file changes from ")]
-    assert len(changed) == 1 and f"to {second[0]} Hz, {second[1]} partway through" in changed[0]
+    changed = [warning for warning in sound.warnings if warning.startswith("The format changes from ")]
+    assert len(changed) == 1 and f"to {second[0]} Hz, {second[1]} ch partway through" in changed[0]
     y = sound.y[-2 * first[0] : -first[0] // 2]
     assert abs(np.abs(np.fft.rfft(y)).argmax() * first[0] / len(y) - 440) < 2
 
@@ -260,7 +260,7 @@ def test_frames_of_every_version_are_measured(sample_rate, channels):
     ],
 )
 def test_what_is_no_mp3_is_not_taken_for_one(content):
-    with pytest.raises(InputError, match="must hold sound, and (starts with|looks like|is an? )"):
+    with pytest.raises(InputError, match="Expected sound in .*, but it (starts with|looks like|is an? )"):
         audio.load_audio(content)
 
 

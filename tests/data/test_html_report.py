@@ -1,4 +1,4 @@
-"""An audit as one HTML file: whole, safe, small, and plain about what is generated."""
+"""The HTML page of an audit: complete, safe, small, and clear about synthetic data."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ VOID = {"meta", "img"}
 
 
 class Seen(HTMLParser):
-    """A page as a browser takes it in: its elements, its words, and whether each element that opens also closes."""
+    """A parsed page: its elements and text; every opened element must be closed."""
 
     def __init__(self, document):
         super().__init__()
@@ -58,7 +58,7 @@ class Seen(HTMLParser):
 
 
 def dataset_of(root, names, kind="picture", sample=False):
-    """Tiny files of two classes, in turns on the training and the test side."""
+    """Tiny files of two classes, alternately in the training and the test split."""
     examples = []
     for k, name in enumerate(names):
         path = root / f"{k}.{'jpg' if kind == 'picture' else 'wav'}"
@@ -88,7 +88,7 @@ def audit_of(dataset, *found, findings=(FINE, FAULT), lengths=None, **changed):
 
 
 def see(dataset, *found, **changed):
-    """The page of an audit that found some pairs."""
+    """The page of an audit with some pairs."""
     return Seen(html_report.render_audit_html(audit_of(dataset, *found, **changed), dataset))
 
 
@@ -105,64 +105,64 @@ def sounds(tmp_path):
 # what it says
 
 
-def test_findings_stand_gravest_first_each_with_its_weight_in_a_word_and_its_effect(pictures):
+def test_the_most_severe_findings_come_first_with_severity_and_effect(pictures):
     document = html_report.render_audit_html(audit_of(pictures), pictures, on=date(2026, 3, 1))
     words = Seen(document).said
-    places = [words.index(part) for part in ("Fault 2 files are equal.", "Caution Some files", "Fine Every file")]
+    places = [words.index(part) for part in ("Error 2 files are equal.", "Warning Some files", "OK Every file")]
     assert places == sorted(places)
-    assert "A figure is too good." in words and "Files concerned: 2 drum/0.jpg drum/1.jpg" in words
+    assert "A figure is too good." in words and "Affected files: 2 drum/0.jpg drum/1.jpg" in words
     assert "<title>Audit of tiny</title>" in document and "2026-03-01" in words
 
 
 @pytest.mark.parametrize("is_so", [True, False])
-def test_generated_data_and_data_taken_with_its_faults_are_called_so(is_so, tmp_path):
+def test_synthetic_data_and_data_as_published_are_named(is_so, tmp_path):
     seen = see(dataset_of(tmp_path, ["a", "b"], sample=is_so), as_published=is_so)
-    assert ("generated sample data" in seen.said) is is_so and ("as published" in seen.said) is is_so
+    assert ("synthetic sample data" in seen.said) is is_so and ("as published" in seen.said) is is_so
 
 
-def test_bars_are_as_long_as_the_counts_beside_them(pictures):
+def test_bars_are_as_long_as_their_counts(pictures):
     seen = see(pictures)
     widths = [a["style"] for a in seen.all("span") if "style" in a]
     assert widths == ["width:75.00%", "width:25.00%", "width:37.50%", "width:25.00%"]
     assert "drum 6 2 8 flute 3 2 5" in seen.said and "Validation" not in seen.said, "no column of noughts"
 
 
-def test_lengths_are_told_of_sounds_alone(pictures, sounds):
+def test_only_sounds_have_lengths(pictures, sounds):
     lengths = {"seconds": {"least": 2.04, "median": 30.0}, "rates": {"22050": 7}, "channels": {"1": 7}}
     words = see(sounds, lengths=lengths).said
-    assert "The shortest 2.0 s" in words and "22050 Hz 7" in words
-    assert "Lengths" not in see(pictures).said
+    assert "Shortest 2.0 s" in words and "22050 Hz 7" in words
+    assert "File length" not in see(pictures).said
 
 
-def test_the_page_is_said_in_indonesian_where_it_is_asked_for(pictures):
+def test_the_page_can_be_indonesian(pictures):
     audit = audit_of(pictures, pair_of(pictures, 0, 2), findings=())
     seen = Seen(html_report.render_audit_html(audit, pictures, "id"))
     assert seen.all("html") == [{"lang": "id"}]
-    assert "Pemeriksaan tiny" in seen.said and "di sisi pelatihan" in seen.said
+    assert "Pemeriksaan tiny" in seen.said and "Bagian: Pelatihan" in seen.said
     assert not re.search(r"\b(the|of|files|class|side|both)\b", seen.said.replace("Some files are alike.", ""))
 
 
 # pairs
 
 
-def test_pairs_on_two_sides_come_first_then_those_in_two_classes(pictures):
+def test_pairs_across_splits_come_first_then_those_across_labels(pictures):
     others, sides, labels = (pair_of(pictures, *two) for two in ((0, 4), (0, 2), (0, 1)))
     words = see(pictures, others, labels, sides).said
-    heads = ("On two sides of the split", "In two classes", "In one class, on one side")
+    heads = ("Across splits", "Across labels", "Within one split and label")
     places = [words.index(head) for head in heads]
     assert places == sorted(places)
     assert "drum/2.jpg" in words[places[0] : places[1]] and "drum/1.jpg" in words[places[1] : places[2]]
 
 
-def test_pictures_stand_beside_each_other_as_thumbnails_with_words_for_who_cannot_see_them(pictures):
+def test_pictures_are_thumbnails_with_alternative_text(pictures):
     seen = see(pictures, pair_of(pictures, 0, 2, "hash distance 2"))
     images = seen.all("img")
     assert [image["alt"] for image in images] == ["Picture drum/0.jpg", "Picture drum/2.jpg"]
     for image in images:
         with Image.open(io.BytesIO(content(image["src"]))) as opened:
-            assert opened.format == "JPEG" and max(opened.size) == media.SIDE
+            assert opened.format == "JPEG" and max(opened.size) == media.MAX_SIDE
             assert opened.size == (int(image["width"]), int(image["height"]))
-    assert "Hash distance 2" in seen.said and "on the training side" in seen.said and "on the test side" in seen.said
+    assert "Hash distance 2" in seen.said and "Split: Training" in seen.said and "Split: Test" in seen.said
 
 
 @pytest.mark.numeric
@@ -172,7 +172,7 @@ def test_sounds_are_players_of_their_first_seconds(sounds):
     for one in players:
         assert "controls" in one and "autoplay" not in one
         y, rate = soundfile.read(io.BytesIO(content(one["src"])))
-        assert rate == media.RATE and y.ndim == 1
+        assert rate == media.SAMPLE_RATE and y.ndim == 1
         assert len(y) / rate == pytest.approx(media.SECONDS, abs=0.2)
 
 
@@ -180,21 +180,21 @@ def content(uri):
     return base64.b64decode(uri.split(";base64,")[1])
 
 
-def test_what_cannot_be_shown_says_why_and_the_other_is_shown_still(pictures):
+def test_a_damaged_file_shows_its_error_next_to_the_other_file(pictures):
     pictures.examples[0].path.write_bytes(b"no picture at all")
     lost = DuplicatePair("drum/1.jpg", "gone.jpg", False, "alike", ("drum", ""), ("", ""))
     seen = see(pictures, pair_of(pictures, 0, 2), lost)
     assert len(seen.all("img")) == 2
-    assert "drum/0.jpg must hold a jpeg" in seen.said and "not among the data set's examples" in seen.said
+    assert "picture in drum/0.jpg, but" in seen.said and "not an example of the dataset" in seen.said
     assert str(pictures.examples[0].path.parent) not in seen.said, "where this machine keeps it is nobody's business"
 
 
 def test_no_more_than_sixty_pairs_are_embedded_and_the_rest_are_counted(pictures, monkeypatch):
-    assert "No two files are alike" in see(pictures).said
+    assert "No duplicates were found" in see(pictures).said
     names = [f"{k:03}.jpg" for k in range(70)]
     seen = see(pictures, *(DuplicatePair("drum/0.jpg", name, False, "alike", ("a", "a"), ("", "")) for name in names))
     assert len(seen.all("figure")) == 120 and "10 more pairs are not on this page" in seen.said
-    monkeypatch.setattr(html_report, "CHARACTERS", 1_000)
+    monkeypatch.setattr(html_report, "MAX_CHARACTERS", 1_000)
     seen = see(pictures, *(pair_of(pictures, k, k + 1) for k in range(5)))
     assert f"{5 - len(seen.all('img')) // 2} more pairs" in seen.said and len(seen.all("img")) < 10
 
@@ -211,7 +211,7 @@ def test_however_large_its_files_a_page_stays_below_five_megabytes(pictures, mon
 
 
 def test_long_lists_of_files_and_classes_are_cut_and_the_rest_counted(pictures, monkeypatch):
-    monkeypatch.setattr(html_report, "LISTED", 1)
+    monkeypatch.setattr(html_report, "MAX_LISTED", 1)
     words = see(pictures).said
     assert "1 more files are not listed" in words and "1 more classes are not listed" in words
 
@@ -222,7 +222,7 @@ def test_long_lists_of_files_and_classes_are_cut_and_the_rest_counted(pictures, 
 @pytest.mark.parametrize(
     "name", [HOSTILE, "a\x00b\u202egpj.exe", "x' onerror='alert(1)", "]]><!--", "é\udcff", "a" * 900]
 )
-def test_a_hostile_name_is_words_wherever_it_stands(name, tmp_path):
+def test_a_hostile_name_is_never_markup(name, tmp_path):
     dataset = dataset_of(tmp_path, [name, "drum/1.jpg", "drum/2.jpg"])
     odd = AuditFinding(name, "fault", f"{name} is odd.", f"{name} harms.", (name,))
     pair = DuplicatePair(name, "drum/2.jpg", False, name, (name, name), ("train", "test"))
@@ -237,7 +237,7 @@ def test_a_hostile_name_is_words_wherever_it_stands(name, tmp_path):
     assert "\x00" not in seen.said and "\u202e" not in seen.said and seen.open == []
 
 
-def test_the_page_asks_nobody_for_anything_and_forbids_scripts(pictures, sounds):
+def test_the_page_loads_nothing_and_forbids_scripts(pictures, sounds):
     for dataset in (pictures, sounds):
         document = html_report.render_audit_html(audit_of(dataset, pair_of(dataset, 0, 2)), dataset)
         seen = Seen(document)
@@ -247,7 +247,7 @@ def test_the_page_asks_nobody_for_anything_and_forbids_scripts(pictures, sounds)
         assert "default-src 'none'" in document and "url(" not in document and "@import" not in document
 
 
-def test_headings_go_down_one_step_at_a_time_and_every_table_says_what_its_cells_are(pictures):
+def test_headings_go_down_one_level_at_a_time_and_tables_have_headers(pictures):
     seen = see(pictures, pair_of(pictures, 0, 2))
     assert seen.headings[0] == 1 and seen.headings.count(1) == 1
     assert all(later - earlier <= 1 for earlier, later in zip(seen.headings, seen.headings[1:], strict=False))
@@ -256,23 +256,23 @@ def test_headings_go_down_one_step_at_a_time_and_every_table_says_what_its_cells
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_words_stand_out_from_the_page_in_light_and_in_dark(scheme):
+def test_text_has_enough_contrast_in_light_and_dark(scheme):
     style = html_report.TEMPLATE.read_text(encoding="utf-8")
-    colours = dict(re.findall(r"--(\w+): (#\w+)", re.findall(r":root \{[^}]*--page[^}]*\}", style)[scheme]))
+    colors = dict(re.findall(r"--(\w+): (#\w+)", re.findall(r":root \{[^}]*--page[^}]*\}", style)[scheme]))
     for ink in ("ink", "soft", "fault", "caution", "fine"):
-        assert all(contrast(colours[ink], colours[ground]) >= 4.5 for ground in ("page", "card")), ink
+        assert all(contrast(colors[ink], colors[ground]) >= 4.5 for ground in ("page", "card")), ink
     for bar in ("train", "val", "test", "none"):
-        assert contrast(colours[bar], colours["page"]) >= 3, bar
+        assert contrast(colors[bar], colors["page"]) >= 3, bar
 
 
 def contrast(one, other):
-    """How far two colours stand apart, from 1 to 21 (WCAG 2.2, contrast ratio)."""
+    """The contrast ratio of two colors, 1 to 21 (WCAG 2.2)."""
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
-def luminance(colour):
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+def luminance(color):
+    digits = color[1:] if len(color) == 7 else "".join(2 * digit for digit in color[1:])
     parts = [int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -281,22 +281,22 @@ def luminance(colour):
 # as a file
 
 
-def test_only_a_page_is_ever_written_over(pictures, tmp_path):
+def test_only_html_files_are_overwritten(pictures, tmp_path):
     thesis, old = tmp_path / "thesis.txt", tmp_path / "old.HTML"
     for path in (thesis, old):
         path.write_text("three years of work")
-    with pytest.raises(InputError, match=r"thesis\.txt must end in \.html") as refused:
+    with pytest.raises(InputError, match=r"ends in \.html, got .*thesis\.txt") as refused:
         html_report.write_audit_html(audit_of(pictures), pictures, thesis)
     assert thesis.read_text() == "three years of work"
-    assert translate(refused.value.message, "id").endswith("pilih nama lain.")
+    assert translate(refused.value.message, "id").endswith("Pilih nama lain.")
     html_report.write_audit_html(audit_of(pictures), pictures, old)
     assert old.read_text(encoding="utf-8").startswith("<!doctype html>")
     (tmp_path / "page.html").mkdir()
-    with pytest.raises(InputError, match="a folder of that name stands in its way"):
+    with pytest.raises(InputError, match="got a folder"):
         html_report.write_audit_html(audit_of(pictures), pictures, tmp_path / "page.html")
 
 
-def test_a_page_that_fails_half_way_leaves_the_old_one_as_it_was(pictures, tmp_path, monkeypatch):
+def test_a_failed_page_leaves_the_old_one_unchanged(pictures, tmp_path, monkeypatch):
     old = tmp_path / "page.html"
     old.write_text("an older page")
     monkeypatch.setattr(html_report, "embed", lambda *_: 1 / 0)

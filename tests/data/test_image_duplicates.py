@@ -1,4 +1,4 @@
-"""Pictures that are alike are found through what was done to them, and others are not."""
+"""Near-duplicates of pictures are found despite changes, and different pictures are not."""
 
 import io
 
@@ -12,29 +12,25 @@ from tests.fixtures.audit_data import dataset_of, jpeg, photograph, write
 N_OTHERS = 60
 
 
-def quiet(_words):
-    """Progress that nobody hears."""
-
-
 def marked(image):
-    """What is kept of a Pillow image."""
-    return image_hash.marks(np.asarray(image.convert("RGB")))
+    """The fingerprint of a Pillow image."""
+    return image_hash.compute_fingerprint(np.asarray(image.convert("RGB")))
 
 
 def found_among(marks):
-    """Places of the pictures that are one photograph."""
-    rows = duplicates.pictures(marks)
+    """Indices of the pairs that show the same photograph."""
+    rows = duplicates.compare_pictures(marks)
     return {(first, second) for first, second, same, _ in rows if same}
 
 
 @pytest.fixture(scope="module")
 def others():
-    """What is kept of photographs that are all different."""
+    """The fingerprints of different photographs."""
     return [marked(photograph(seed)) for seed in range(N_OTHERS)]
 
 
 def changed(image):
-    """A photograph as it may come again: what was done to it → the picture."""
+    """Near-duplicates of one photograph: the change → the picture."""
     width, height = image.size
     return {
         "compressed": Image.open(io.BytesIO(jpeg(image, quality=30))),
@@ -49,16 +45,16 @@ def changed(image):
 
 
 @pytest.mark.parametrize("how", changed(photograph(3)))
-def test_a_photograph_is_found_among_others_whatever_was_done_to_it(how, others):
+def test_a_changed_photograph_is_found_among_others(how, others):
     assert found_among([*others, marked(changed(photograph(3))[how])]) == {(3, N_OTHERS)}
 
 
-def test_photographs_that_are_all_different_are_not_alike(others):
+def test_different_photographs_are_no_duplicates(others):
     assert found_among(others) == set()
 
 
 def instrument(seed, margin):
-    """A slender thing on white: one outline, as that of a flute, and detail of its own."""
+    """A slender object on white: always the same outline, but its own details."""
     rng, image = np.random.default_rng(seed), Image.new("RGB", (160, 160), "white")
     draw = ImageDraw.Draw(image)
     draw.line((margin, 160 - margin, 160 - margin, margin), fill=(60, 50, 40), width=16)
@@ -70,7 +66,7 @@ def instrument(seed, margin):
     return image
 
 
-def test_one_outline_on_white_is_not_one_photograph_and_an_audit_says_which_hashes_would_mislead(tmp_path):
+def test_one_outline_on_white_is_not_one_photograph_but_a_look_alike(tmp_path):
     images = {f"{name}/{k}.png": instrument(ord(name) + 50 * k, 12) for name in "ab" for k in range(3)}
     images["a/closer.png"] = instrument(ord("a"), 12).crop((10, 10, 150, 150)).resize((160, 160))
     for name, image in images.items():
@@ -78,50 +74,53 @@ def test_one_outline_on_white_is_not_one_photograph_and_an_audit_says_which_hash
         image.save(tmp_path / name)
     dataset = dataset_of(tmp_path, [(name, name[0]) for name in images], "picture")
     found = audit.audit_dataset(dataset, tmp_path / "store")
-    (near,), (resembling,) = found.of("near_duplicates"), found.of("look_alikes")
+    (near,), (resembling,) = found.list_findings("near_duplicates"), found.list_findings("look_alikes")
     assert [(pair.first, pair.second) for pair in near.pairs] == [("a/0.png", "a/closer.png")]
     assert resembling.weight == "fine" and {"a/1.png", "b/2.png"} <= set(resembling.files)
-    assert resembling.pairs and all("too little for one photograph" in pair.how for pair in resembling.pairs)
+    assert resembling.pairs and all("too low" in pair.how for pair in resembling.pairs)
     assert found.pairs == (*near.pairs, *sorted(resembling.pairs, key=lambda pair: (pair.first, pair.second)))
 
 
-def test_pictures_of_one_layout_are_proposed_a_few_each_however_many_there_are():
+def test_many_similar_codes_have_a_limited_number_of_neighbors():
     rng = np.random.default_rng(0)
     codes = np.packbits(np.tile(rng.random(64) < 0.5, (400, 1)) ^ (rng.random((400, 64)) < 0.03), axis=1)
-    rows = hamming_search.close(codes, codes, 10)
-    assert len(rows) <= hamming_search.NEAREST * len(codes) and np.bincount(rows[:, 0]).max() <= hamming_search.NEAREST
+    rows = hamming_search.find_neighbors(codes, codes, 10)
+    assert (
+        len(rows) <= hamming_search.MAX_NEIGHBORS * len(codes)
+        and np.bincount(rows[:, 0]).max() <= hamming_search.MAX_NEIGHBORS
+    )
     least = rows[rows[:, 0] == 7][:, 2].max()
     all_bits = np.unpackbits(codes ^ codes[7], axis=1).sum(axis=1)
-    assert (np.sort(all_bits)[: hamming_search.NEAREST] <= least).all()  # the nearest of all, not any few
+    assert (np.sort(all_bits)[: hamming_search.MAX_NEIGHBORS] <= least).all()  # the nearest of all codes
 
 
 @pytest.mark.numeric
-def test_a_crop_before_white_is_found_by_what_stands_out():
+def test_a_crop_on_white_is_found_by_its_object():
     framed = Image.new("RGB", (300, 260), "white")
     framed.paste(photograph(5), (90, 30))
     tight = framed.crop((80, 25, 262, 195))
-    assert image_hash.standing_out(np.asarray(framed.convert("L")))[:2] == pytest.approx((90, 30), abs=2)
+    assert image_hash.find_object(np.asarray(framed.convert("L")))[:2] == pytest.approx((90, 30), abs=2)
     assert found_among([marked(image) for image in (framed, photograph(6), tight)]) == {(0, 2)}
-    assert image_hash.standing_out(np.asarray(photograph(5).convert("L"))) == (0, 0, 160, 160)
+    assert image_hash.find_object(np.asarray(photograph(5).convert("L"))) == (0, 0, 160, 160)
 
 
-def test_an_even_picture_is_not_compared():
-    even = [Image.new("RGB", (50, 50), colour) for colour in ("red", "red", "blue")]
+def test_a_picture_of_one_color_is_not_compared():
+    even = [Image.new("RGB", (50, 50), color) for color in ("red", "red", "blue")]
     assert [marked(image) for image in even] == [b"", b"", b""]
 
 
 @pytest.mark.numeric
-def test_the_place_at_which_a_crop_fits_is_found():
+def test_the_placement_of_a_crop_is_found():
     whole = np.asarray(photograph(8).convert("L").resize((96, 96)), np.float32)
     crop = np.asarray(photograph(8).convert("L").crop((16, 8, 144, 152)).resize((96, 96)), np.float32)
-    fits, place = image_alignment.tried_at(
-        image_alignment.FINE, whole, crop, image_alignment.Place(0.85, 0.95, 0.0, 0.0)
+    fits, place = image_alignment.fit_placement(
+        image_alignment.FINE, whole, crop, image_alignment.Placement(0.85, 0.95, 0.0, 0.0)
     )
     assert fits > 0.9
     assert place == pytest.approx((0.8, 0.9, 0.0, 0.0), abs=0.01)
 
 
-def test_codes_that_differ_in_few_bits_are_all_found_and_no_others():
+def test_all_codes_within_the_radius_are_found_and_no_others():
     rng = np.random.default_rng(0)
     known = rng.integers(0, 256, (400, 8), dtype=np.uint8)
     flips = [rng.permutation(64)[: k % 14] for k in range(200)]
@@ -131,15 +130,15 @@ def test_codes_that_differ_in_few_bits_are_all_found_and_no_others():
     asked = np.packbits(asked, axis=1)
     truth = np.unpackbits(asked[:, None] ^ known[None], axis=2).sum(axis=2)
     expected = {(one, other, truth[one, other]) for one, other in zip(*np.nonzero(truth <= 10), strict=True)}
-    assert set(map(tuple, hamming_search.close(asked, known, 10).tolist())) == expected
-    assert len(expected) > 140 and hamming_search.close(asked[:0], known, 10).shape == (0, 3)
+    assert set(map(tuple, hamming_search.find_neighbors(asked, known, 10).tolist())) == expected
+    assert len(expected) > 140 and hamming_search.find_neighbors(asked[:0], known, 10).shape == (0, 3)
 
 
-def test_copies_without_end_cost_no_more_than_a_few_comparisons_each(monkeypatch):
-    seen = [image_hash.unpacked(marked(photograph(1)))] * 40
-    assert len(image_hash.candidates(seen)) <= 40 * image_hash.CANDIDATES // 2
-    monkeypatch.setattr(hamming_search, "AT_ONCE", 2_000)  # the same in many parts
-    assert len(image_hash.candidates(seen)) <= 40 * image_hash.CANDIDATES // 2
+def test_many_duplicates_of_one_picture_have_few_candidates_each(monkeypatch):
+    seen = [image_hash.unpack_fingerprint(marked(photograph(1)))] * 40
+    assert len(image_hash.find_candidates(seen)) <= 40 * image_hash.MAX_CANDIDATES // 2
+    monkeypatch.setattr(hamming_search, "CHUNK_SIZE", 2_000)  # the same in many chunks
+    assert len(image_hash.find_candidates(seen)) <= 40 * image_hash.MAX_CANDIDATES // 2
 
 
 def test_pictures_across_splits_and_labels_are_counted_and_clustered(tmp_path):
@@ -154,12 +153,12 @@ def test_pictures_across_splits_and_labels_are_counted_and_clustered(tmp_path):
     rows = [(name, name[0], sides.get(name, "train")) for name in (*images, *copies)]
     dataset = dataset_of(tmp_path, rows, "picture")
     found = audit.audit_dataset(dataset, tmp_path / "store")
-    (near,) = found.of("near_duplicates")
+    (near,) = found.list_findings("near_duplicates")
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert {("a/1.jpg", "b/1.jpg"), ("a/2.jpg", "a/small.jpg"), ("a/2.jpg", "a/smaller.jpg")} <= set(pairs)
     mirrored = pairs["a/1.jpg", "b/1.jpg"]
-    assert mirrored.across_labels and mirrored.sides == ("train", "test") and "one of them mirrored" in mirrored.how
-    assert "across labels 1." in near.words and near.effect.startswith("1 of 1 test examples have a twin in training")
+    assert mirrored.across_labels and mirrored.sides == ("train", "test") and "after mirroring" in mirrored.how
+    assert "across labels: 1." in near.words and near.effect.startswith("1 of 1 test examples have a duplicate")
     assert found.pairs[0] == mirrored and found.lengths is None
     clusters = audit.find_clusters(dataset, tmp_path / "store")
     assert clusters["a/smaller.jpg"] == clusters["a/small.jpg"] == "a/2.jpg" and clusters["b/3.jpg"] == "b/3.jpg"

@@ -95,15 +95,15 @@ def test_a_path_a_text_and_bytes_give_the_same_and_what_is_no_file_is_refused(lo
     first, *others = ([*vars(load(source)).values()][0] for source in (path, str(path), content))
     assert all((one == first).all() for one in others)
     for source, said in (
-        (tmp_path / "missing", "missing must be a file, and there is none of that name"),
-        (tmp_path, "is a folder: name files, or a folder that holds some"),
-        ("a\0b.png", "must be"),
-        ("long" * 2_000, "must be"),
-        (b"", "this upload must"),
+        (tmp_path / "missing", "missing does not exist"),
+        (tmp_path, "is a folder. Give files"),
+        ("a\0b.png", "does not exist"),
+        ("long" * 2_000, "Cannot open"),
+        (b"", " in this upload"),
     ):
         with pytest.raises(InputError, match=said):
             load(source)
-    with pytest.raises(InputError, match="^song.mp3 must"):
+    with pytest.raises(InputError, match=" in song.mp3"):
         load(b"", name="song.mp3")
 
 
@@ -117,7 +117,7 @@ def test_a_jpeg_named_png_is_read_with_a_warning():
 
 
 def test_a_picture_of_one_colour_or_of_few_pixels_is_flagged():
-    assert "one colour" in images.load_image(encoded(Image.new("RGB", (50, 50), "red"))).warnings[0]
+    assert "single color" in images.load_image(encoded(Image.new("RGB", (50, 50), "red"))).warnings[0]
     assert "small, 6 x 4 pixels" in images.load_image(encoded(Image.fromarray(PIXELS[:4, :6]))).warnings[0]
 
 
@@ -137,7 +137,7 @@ def test_a_picture_of_black_and_white_alone_is_read_with_a_warning():
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"])
 def test_every_mode_that_pillow_decodes_to_comes_out_as_rgb(mode):
     image = Image.fromarray(PIXELS).convert("RGBA" if mode == "PA" else "RGB").convert(mode)
-    pixels = np.asarray(images.as_rgb(image))
+    pixels = np.asarray(images.convert_to_rgb(image))
     assert pixels.shape == (40, 60, 3) and pixels.dtype == np.uint8
 
 
@@ -147,7 +147,7 @@ def test_every_mode_that_pillow_decodes_to_comes_out_as_rgb(mode):
 def test_an_array_of_pixels_is_the_picture():
     picture = images.load_image(PIXELS)
     assert picture.pixels is PIXELS and picture.warnings == ()
-    assert "one colour" in images.load_image(np.zeros((40, 40, 3), np.uint8)).warnings[0]
+    assert "single color" in images.load_image(np.zeros((40, 40, 3), np.uint8)).warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_an_array_of_pixels_is_the_picture():
     [PIXELS / 255, PIXELS[..., 0], PIXELS[..., :2], PIXELS.transpose(2, 0, 1), PIXELS.astype(int), PIXELS[None]],
 )
 def test_an_array_that_is_no_picture_is_refused_with_its_shape_and_type(pixels):
-    assert f"is of {pixels.shape}, {pixels.dtype}: convert it." in refusal(pixels)
+    assert f"got {pixels.shape} and {pixels.dtype}." in refusal(pixels)
 
 
 def test_an_array_of_too_many_pixels_or_none_is_refused():
     assert "has 0 x 40 = 0" in refusal(np.zeros((40, 0, 3), np.uint8))
     huge = np.broadcast_to(np.uint8(0), (5_001, 5_000, 3))
-    assert "must have at most 25000000 pixels" in refusal(huge, name="poster")
+    assert "at most 25000000 pixels" in refusal(huge, name="poster")
 
 
 # What is refused
@@ -173,7 +173,7 @@ def test_an_array_of_too_many_pixels_or_none_is_refused():
         (encoded(format="JPEG")[:600], "cut off or damaged"),
         (encoded()[:600], "cut off or damaged"),
         (b"Not a picture at all.\n" * 20, "looks like text"),
-        (b"fLaC" + bytes(100), "is flac sound: save it as one of these"),
+        (b"fLaC" + bytes(100), "is flac sound. Save it as one of these"),
         (b"RIFF" + bytes(4) + b"WAVE" + bytes(100), "is wav sound"),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(side):
     content = png(side, side)
     tracemalloc.start()
     begun = time.perf_counter()
-    assert "must have at most 25000000 pixels" in refusal(content)
+    assert "at most 25000000 pixels" in refusal(content)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert time.perf_counter() - begun < 5.0
@@ -232,14 +232,14 @@ IN_BOXES = {
 def test_a_picture_of_another_type_is_named_as_what_it_is_whatever_its_brand(brands):
     content = in_boxes(*brands)
     for source, name in ((content, "photo.jpg"), (in_boxes(*brands, size=0) if len(brands) == 1 else content, "x.png")):
-        assert f"is {IN_BOXES[brands]}:" in refusal(source, name=name)
-    with pytest.raises(InputError, match=f"must hold sound, and is {IN_BOXES[brands]}"):
+        assert f"is {IN_BOXES[brands]}." in refusal(source, name=name)
+    with pytest.raises(InputError, match=f"Expected sound in song.m4a, but it is {IN_BOXES[brands]}"):
         load_audio(content, name="song.m4a")
 
 
 def test_jpeg_xl_and_jpeg_2000_are_named():
     for mark, words in ((b"JXL ", "JXL"), (b"jP  ", "JP2")):
-        assert f"is a {words} picture:" in refusal(b"\0\0\0\x0c" + mark + b"\r\n\x87\n" + in_boxes("jxl "))
+        assert f"is a {words} picture." in refusal(b"\0\0\0\x0c" + mark + b"\r\n\x87\n" + in_boxes("jxl "))
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_splits_are_recognized_by_the_names_that_people_give_them(tmp_path, trai
     "name", ["trains", "contest", "latest", "protest", "value", "rain", "tests of strength", "data"]
 )
 def test_names_that_only_hold_such_a_word_are_classes(name):
-    assert split_folders.read_side(name) == ""
+    assert split_folders.read_split(name) == ""
 
 
 def test_a_class_called_train_is_a_class(tmp_path):
@@ -106,22 +106,22 @@ def test_folders_that_may_be_splits_or_classes_are_refused_with_both_readings(tm
     with pytest.raises(InputError) as refused:
         loading.load_folder(tmp_path)
     said = str(refused.value)
-    assert f"each of {', '.join(sorted(outer))} holds the folders drum, guitar" in said
-    assert "rename them to train, val or test" in said and "take the files out of drum, guitar" in said
+    assert f"each of {', '.join(sorted(outer))} contains the folders drum, guitar" in said
+    assert "rename them to train, val or test" in said and "move the files out of drum, guitar" in said
 
 
 @pytest.mark.parametrize(
     ("folders", "said"),
     [
-        ("train/a train/b test/a test/b holdout/a holdout/b", "and holdout holds classes of test, train"),
-        ("old/blues old/rock old/jazz new/blues new/rock c", "each of new, old holds the folders blues, rock"),
+        ("train/a train/b test/a test/b holdout/a holdout/b", "but holdout contains classes of test, train"),
+        ("old/blues old/rock old/jazz new/blues new/rock c", "each of new, old contains the folders blues, rock"),
         (
             "gamelan/train gamelan/test jazz/train jazz/test",
-            "each of gamelan, jazz holds test, train. Put train above the classes",
+            "each of gamelan, jazz contains test, train. Put train above the classes",
         ),
         (
             "genres_original/pop genres_original/rock __MACOSX/genres_original/pop",
-            r"all of them \(pop, rock\) lie in .*genres_original. Name that folder",
+            r"all of them \(pop, rock\) are in .*genres_original. Give that folder",
         ),
         ("train/Rock train/pop test/rock test/pop", "test/rock and .*train/Rock differ in capitals"),
     ],
@@ -148,10 +148,10 @@ def test_what_lies_beside_the_classes_is_named_file_by_file(tmp_path):
     fill(tmp_path, "train/a/1.wav", "train/b/1.wav", "test/1.wav", "more/deep/2.wav", "more/3.wav")
     os.symlink("nowhere", tmp_path / "gone")
     assert {one.file: one.reason for one in loading.load_folder(tmp_path).excluded} == {
-        "test/1.wav": "in no class folder",
-        "more/deep/2.wav": "in no class folder",
-        "more/3.wav": "in no class folder",
-        "gone": "a link that leads nowhere",
+        "test/1.wav": "not in a class folder",
+        "more/deep/2.wav": "not in a class folder",
+        "more/3.wav": "not in a class folder",
+        "gone": "a broken link",
     }
 
 
@@ -171,7 +171,7 @@ def test_names_that_differ_in_one_word_are_splits(tmp_path, train, test, n_tests
 def test_chords_that_differ_in_capitals_are_classes(tmp_path):
     dataset = loading.load_folder(fill(tmp_path, "A/1.wav", "a/1.wav", "b/1.wav"))
     assert dataset.class_names == ("A", "a", "b")
-    assert dataset.notes[1:] == ("classes that differ only in capitals: A, a",)
+    assert dataset.notes[1:] == ("classes whose names differ only in capitals: A, a",)
 
 
 @pytest.mark.parametrize("other", ["pop ", " pop", "pop\u00a0", "pop\u200b", "\ufeffpop"])
@@ -216,7 +216,7 @@ def test_rows_of_groups_csv_match_files_however_they_are_written(tmp_path, on_di
     (tmp_path / "groups.csv").write_text(f"file,group\n{rows}", encoding="utf-8")
     dataset = loading.load_folder(tmp_path)
     assert groups_of(dataset) == {name: name.split("/")[0] for name in names}
-    assert dataset.notes == ("groups.csv puts 4 of 4 files into 2 groups",) and not dataset.excluded
+    assert dataset.notes == ("groups.csv assigns 4 of 4 files to 2 groups",) and not dataset.excluded
 
 
 @pytest.mark.parametrize(
@@ -235,13 +235,13 @@ def test_groups_that_differ_only_in_how_they_are_written_are_one(tmp_path, group
 def test_rows_without_a_file_and_files_without_a_row_are_counted_and_the_first_named(tmp_path):
     dataset = load_with(tmp_path, "pop/01.wav,A\npop/99.wav,A\njazz/01.wav,B\nrock/03.wav,\n")
     assert dataset.notes == (
-        "groups.csv puts 1 of 4 files into 1 groups",
-        "rows of groups.csv that name no file, or may mean several: 2, the first 'pop/99.wav'",
-        "files that no row of groups.csv names, each a group of its own: 3, the first pop/02.wav",
+        "groups.csv assigns 1 of 4 files to 1 groups",
+        "rows of groups.csv that match no file, or several: 2, the first 'pop/99.wav'",
+        "files in no row of groups.csv, each in a group of its own: 3, the first pop/02.wav",
     )
     assert [(one.file, one.reason) for one in dataset.excluded] == [
-        ("groups.csv", "row 3 names no file, or may mean several: pop/99.wav"),
-        ("groups.csv", "row 4 names no file, or may mean several: jazz/01.wav"),
+        ("groups.csv", "row 3 matches no file, or several: pop/99.wav"),
+        ("groups.csv", "row 4 matches no file, or several: jazz/01.wav"),
     ]
 
 
@@ -253,7 +253,7 @@ def test_rows_without_a_file_and_files_without_a_row_are_counted_and_the_first_n
     ],
 )
 def test_a_file_in_two_groups_is_an_error_that_names_both_rows(tmp_path, first, second):
-    with pytest.raises(InputError, match=r"puts pop/01\.wav into A \(row 2\) and B \(row 3\)"):
+    with pytest.raises(InputError, match=r"assigns pop/01\.wav to A \(row 2\) and B \(row 3\)"):
         load_with(tmp_path, f"{first},A\n{second},B\n")
 
 
@@ -280,7 +280,7 @@ def test_a_table_in_capitals_is_read(tmp_path):
 def test_a_table_under_another_name_is_an_error_and_no_leak(tmp_path, name):
     fill(tmp_path, *PLAIN)
     put(tmp_path / name, b"file,group\npop/01.wav,A\n")
-    with pytest.raises(InputError, match="Expected the table of groups to be called groups.csv"):
+    with pytest.raises(InputError, match="Expected the group table to be named groups.csv"):
         loading.load_folder(tmp_path)
 
 
@@ -290,8 +290,8 @@ def test_a_table_under_another_name_is_an_error_and_no_leak(tmp_path, name):
         ("pop/01.wav,\npop/02.wav, \n", "its column group is empty"),
         ("", "its column group is empty"),
         ('pop/01.wav,"A\npop/02.wav,A\n', "can't be read"),
-        ('pop/01.wav,"A\npop/02.wav,A"\n', "row 2 has more than that"),
-        ("pop/01.wav,Earth, Wind\n", "row 2 has more than that"),
+        ('pop/01.wav,"A\npop/02.wav,A"\n', "row 2 has more"),
+        ("pop/01.wav,Earth, Wind\n", "row 2 has more"),
     ],
 )
 def test_a_table_that_is_not_filled_in_rightly_is_an_error(tmp_path, rows, said):
@@ -351,8 +351,8 @@ def test_folders_behind_links_are_read_once(tmp_path):
     dataset = loading.load_folder(music)
     assert sorted(ids(dataset)) == ["a/1.wav", "a/again/3.wav", "a/more/2.wav", "b/1.wav"]
     assert {one.file: one.reason for one in dataset.excluded} == {
-        "a/more/deep": f"the same folder as {music}/a/again, which is read already",
-        "a/other": f"the same folder as {music}/b, which is read already",
+        "a/more/deep": f"the same folder as {music}/a/again, which was already read",
+        "a/other": f"the same folder as {music}/b, which was already read",
     }
 
 
@@ -381,7 +381,7 @@ def test_a_split_behind_a_link_to_another_takes_no_files(tmp_path):
 def test_links_that_lead_round_in_a_circle_are_an_error(tmp_path, target):
     music = fill(tmp_path / "music", "a/1.wav", "b/1.wav")
     os.symlink(target, music / "a/round")
-    with pytest.raises(InputError, match="Expected links to lead to other folders, and .*round leads back to"):
+    with pytest.raises(InputError, match="Expected links to lead to other folders, but .*round leads back to"):
         loading.load_folder(music)
 
 
@@ -402,25 +402,25 @@ def test_dead_links_are_named_and_counted_in_the_data_set_and_the_audit(tmp_path
     os.mkfifo(music / "b/pipe.wav")
     dataset = loading.load_folder(music)
     assert {one.file: one.reason for one in dataset.excluded} == {
-        "a/gone.wav": "a link that leads nowhere",
-        "a/round.wav": "a link that leads nowhere",
-        "b/folder": "a link that leads nowhere",
+        "a/gone.wav": "a broken link",
+        "a/round.wav": "a broken link",
+        "b/folder": "a broken link",
         "b/pipe.wav": "neither a file nor a folder",
     }
     found = audit.audit_dataset(dataset, tmp_path / "store")
     (left,) = [finding for finding in found.findings if finding.kind == "left_out"]
-    assert left.words.startswith("Files or rows left out: 4; the first, a/gone.wav: a link that leads nowhere")
+    assert left.words.startswith("Excluded files or rows: 4. The first is a/gone.wav: a broken link")
 
 
 def test_a_file_behind_a_link_out_of_the_folder_is_used_and_not_shown(tmp_path):
     music = fill(tmp_path / "music", "a/1.wav", "b/1.wav")
     os.symlink(put(tmp_path / "secret.wav"), music / "a/2.wav")
     os.symlink(music / "a/1.wav", music / "a/3.wav")
-    shown = {example.id: example.lies_inside() for example in loading.load_folder(music).examples}
+    shown = {example.id: example.is_inside() for example in loading.load_folder(music).examples}
     assert shown == {"a/1.wav": True, "a/2.wav": False, "a/3.wav": True, "b/1.wav": True}
     (example,) = [one for one in loading.load_folder(music).examples if one.id == "a/2.wav"]
-    assert example.lies_inside(tmp_path)
-    assert "leads out of the data's folder" in media.embed(example, "sound").trouble
+    assert example.is_inside(tmp_path)
+    assert "link out of the dataset's folder" in media.embed(example, "sound").error
 
 
 # endings
@@ -526,13 +526,13 @@ def test_a_folder_that_cant_be_opened_is_a_sentence(tmp_path, monkeypatch, close
     assert scan is look
     monkeypatch.setattr(os, "scandir", refuse)
     monkeypatch.setattr(os, "listdir", lambda folder: [entry.name for entry in refuse(folder)])
-    with pytest.raises(InputError, match=rf"can be opened, and .*{closed} can't be \(Permission denied\)"):
+    with pytest.raises(InputError, match=rf"Cannot open the folder .*{closed} \(Permission denied\)"):
         loading.load_folder(music)
 
 
 @pytest.mark.parametrize(("on_disk", "of_run"), [(nfc, nfd), (nfd, nfc), (nfd, nfd), (nfc, nfc)])
 def test_classes_are_spelled_as_a_run_spells_them(tmp_path, on_disk, of_run):
     dataset = loading.load_folder(fill(tmp_path, f"{on_disk('Música')}/1.wav", "b/1.wav"))
-    spelled = dataset.spell_classes(["b", of_run("Música"), "other"])
+    spelled = dataset.match_class_names(["b", of_run("Música"), "other"])
     assert set(spelled.class_names) == {"b", of_run("Música")}
     assert {example.label for example in spelled.examples} == set(spelled.class_names)

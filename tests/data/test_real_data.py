@@ -56,7 +56,7 @@ def test_the_thirty_instruments_load_with_their_spellings_and_sides():
 def test_no_artist_of_the_gtzan_clips_stands_on_two_sides():
     dataset = loading.load_folder(DATA / "gtzan_clips")
     assert (dataset.kind, len(dataset.examples), len(dataset.class_names)) == ("sound", 323, 10)
-    assert len(set(dataset.groups)) < 323 and "groups.csv puts 323 of 323 files" in dataset.notes[0]
+    assert len(set(dataset.groups)) < 323 and "groups.csv assigns 323 of 323 files" in dataset.notes[0]
     for kind, seed in (("official", 0), ("group", 0), ("group", 1)):
         kept, split = splitting.make_split(dataset, kind, 0.15, 0.15, seed)
         assert all(len(sides) == 1 for sides in sides_of_groups(kept, split).values())
@@ -92,7 +92,7 @@ def test_the_gtzan_spectrograms_are_a_folder_of_pictures():
 def test_one_clip_of_openmic_has_its_labels_and_features():
     home = DATA / "openmic/one_clip"
     (path,) = (home / "audio").glob("*/*.ogg")
-    labels = openmic.judged(openmic.read_relevances(home / "openmic-2018-aggregated-labels.csv"))
+    labels = openmic.threshold_relevances(openmic.read_relevances(home / "openmic-2018-aggregated-labels.csv"))
     assert path.stem in labels and 0 < len(labels[path.stem]) < 20
     assert openmic.read_vggish(home, [path.stem]).shape == (1, 10, 128)
     assert audio.load_audio(path).seconds > 1
@@ -113,9 +113,7 @@ def test_imagenets_weights_on_the_disk_are_taken_without_the_network(monkeypatch
     assert choice == "imagenet" and reason.endswith("is on the disk")
 
 
-TINY = {
-    "genre_gru": {**PLAIN, "training.epochs": 10, "features.hop_length": 1024, "model.units": [24]},
-}
+TINY = {"genre_gru": {**PLAIN, "training.epochs": 10, "features.hop_length": 1024, "model.units": [24]}}
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +140,8 @@ def on_clips(tmp_path_factory):
 @pytest.mark.numeric
 def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(on_clips, musicml, tmp_path):
     code, err, run = on_clips("genre_gru")
-    assert code == 0 and run.is_whole and not run.read("report.json")["sample"]
-    assert "files with a warning" in err and "repeated" in err, "a clip of 2 s is shorter than one of 3 s"
+    assert code == 0 and run.is_complete and not run.read("report.json")["sample"]
+    assert "files have a warning" in err and "repeated" in err, "a clip of 2 s is shorter than one of 3 s"
     losses = [float(row["loss"]) for row in run.table("history.csv")]
     assert losses[-1] < losses[0] - 0.1, "it learns"
     flac = sorted((DATA / "gtzan/genres_original").rglob("*.flac"))[0]
@@ -185,7 +183,7 @@ def test_a_stream_of_a_real_track_ends_with_the_answer_to_its_file(on_clips):
     flac = sorted((DATA / "gtzan/genres_original").rglob("*.flac"))[0]
     y, sample_rate = soundfile.read(flac, dtype="int16")
     listening = StreamingPredictor(predictor, sample_rate)
-    answers = [answer for begin in range(0, len(y), 4_096) for answer in listening.hear(y[begin : begin + 4_096])]
+    answers = [answer for begin in range(0, len(y), 4_096) for answer in listening.feed(y[begin : begin + 4_096])]
     assert len(answers) == 2 * len(y) // sample_rate
     assert off(listening.end().scores, predictor.predict(flac).scores) < 1e-4
 

@@ -101,9 +101,7 @@ def test_ones_own_folder_can_not_be_as_published(tmp_path):
     for name in ("train/a/1.wav", "train/b/1.wav"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(
-        InputError, match=r'"as_published" must go with a data set that musicml repairs, and .* take "hon'
-    ):
+    with pytest.raises(InputError, match=r'"as_published" is only for datasets that musicml repairs, .* Use "hon'):
         loading.load_dataset("gtzan", tmp_path, folder=tmp_path, as_published=True)
     dataset = folder.load(tmp_path)
     assert (dataset.lists, dataset.as_published, dataset.repairs) == (("official",), False, ())
@@ -159,13 +157,13 @@ def test_as_published_the_700_contradictions_stand(real_sounds):
     for example in dataset.examples:
         labels.setdefault(example.path, []).append(example.label)
     contradictory = {path.name: found for path, found in labels.items() if len(found) > 1}
-    assert len(contradictory) == 700 and "700 training files stand under more than one class" in dataset.notes[0]
+    assert len(contradictory) == 700 and "700 training files have more than one class" in dataset.notes[0]
     assert contradictory.pop("loop-16247.wav") == ["drum", "violin", "piano"]
     assert {tuple(found) for found in contradictory.values()} == {("drum", "violin")}
     assert Counter(e.label for e in dataset.examples if e.split == "train") == {
         **{"guitar": 700, "drum": 700, "violin": 700, "piano": 529}
     }
-    assert not any(example.path.name in VIOLINS for example in dataset.examples), "no row names them"
+    assert not any(example.path.name in VIOLINS for example in dataset.examples), "in no row"
     tests = Counter(example.label for example in dataset.examples if example.split == "test")
     assert tests == {"drum": 20, "piano": 20, "violin": 20}, "nothing has learnt Sound_Guiatr"
 
@@ -196,15 +194,15 @@ def test_every_sound_file_counts_once_and_what_was_mended_for_it_is_told(tmp_pat
         "taken_from_disk": len(VIOLINS),
     }
     assert "1 violin rows that name files of another class were dropped" in dataset.notes
-    assert f"{len(VIOLINS)} violins were taken from the disk by their names" in dataset.notes
+    assert f"{len(VIOLINS)} violin files on the disk were added by their names" in dataset.notes
     assert {e.path.name: e.label for e in dataset.examples if e.split == "test"} == {"t.wav": "drum", "u.wav": "guitar"}
     labels = {e.path.name: e.label for e in dataset.examples if e.split == "train"}
     assert (labels["a.wav"], labels["b.wav"]) == ("guitar", "drum")
     at = "Train_submission/Train_submission/"
     assert of_kind(dataset, "counted_once") == {
-        f"{at}c.wav": "2 rows of Metadata_Train.csv name it, as piano: it counts once, as the first of them says"
+        f"{at}c.wav": "2 rows of Metadata_Train.csv name it, as piano: it counts once, with the label of the first"
     }
-    assert "writes A.WAV" in of_kind(dataset, "file_spelling")[f"{at}a.wav"]
+    assert "spells it A.WAV" in of_kind(dataset, "file_spelling")[f"{at}a.wav"]
     assert "Sound_Guiatr: read as guitar" in of_kind(dataset, "class_spelling")["Test_submission/Test_submission/u.wav"]
     assert [e.path.name for e in dataset.examples if e.label == "violin"] == sorted(
         VIOLINS, key=lambda name: (name.lower(), name)
@@ -223,7 +221,7 @@ def test_a_violin_on_the_disk_with_a_test_name_does_not_train(tmp_path):
     assert {f"train: {name}" for name in barred} == {item.file for item in dataset.excluded}
     published = loading.load_dataset("instrument_sounds", tmp_path, as_published=True)
     assert {"c.wav"} <= {e.path.name for e in published.examples if e.split == "train"}
-    assert "files with the name of a test file that train, as published: 1" in published.notes
+    assert "files with the name of a test file that are used for training, as published: 1" in published.notes
 
 
 def test_rows_as_published_are_told_apart_by_their_ids_and_share_a_file_and_a_group(tmp_path):
@@ -267,7 +265,7 @@ def test_a_sound_file_that_no_row_names_and_no_pattern_fits_is_named(tmp_path):
     ],
 )
 def test_one_tune_one_set_of_notes_and_one_upload_are_one_group(stems, group):
-    assert {instrument_sounds.group_of(stem) for stem in stems} == {group}
+    assert {instrument_sounds.find_group(stem) for stem in stems} == {group}
 
 
 # gtzan
@@ -302,18 +300,18 @@ def test_as_published_no_list_is_used_and_artists_are_groups_still(root):
 
 def test_missing_lists_are_named_with_the_cure(copied, tmp_path):
     home = copied("gtzan")
-    assert gtzan.lacking(home) is None
+    assert gtzan.describe_missing_lists(home) is None
     (home / "splits/valid_filtered.txt").unlink()
     dataset = loading.load_dataset("gtzan", tmp_path)
-    assert dataset.lists == ("artist",) and gtzan.lacking(home) in dataset.notes
+    assert dataset.lists == ("artist",) and gtzan.describe_missing_lists(home) in dataset.notes
     (home / "splits" / gtzan.ARTIST_INDEX).unlink()
     dataset = loading.load_dataset("gtzan", tmp_path)
     assert dataset.lists == ()
-    assert gtzan.lacking(home) == (
-        f"{home}/splits must hold valid_filtered.txt, GTZANindex_sturm.txt for the splits filtered and artist, and "
-        f"does not: `musicml fetch gtzan` gets them, or copy them into {home}/splits."
+    assert gtzan.describe_missing_lists(home) == (
+        f"Missing in {home}/splits: valid_filtered.txt, GTZANindex_sturm.txt, needed for the splits filtered and "
+        "artist. Run `musicml fetch gtzan`, or copy them there."
     )
-    assert gtzan.lacking(home) not in loading.load_dataset("gtzan", tmp_path, as_published=True).notes
+    assert gtzan.describe_missing_lists(home) not in loading.load_dataset("gtzan", tmp_path, as_published=True).notes
 
 
 def test_an_artist_in_two_spellings_is_one_artist_and_the_rarer_spelling_a_repair(copied, tmp_path):
@@ -328,7 +326,7 @@ def test_an_artist_in_two_spellings_is_one_artist_and_the_rarer_spelling_a_repai
     after = loading.load_dataset("gtzan", tmp_path)
     assert after.hash() == before.hash()
     assert of_kind(after, "artist_spelling") == {
-        f"blues/{last}": "the index writes its artist artist Blues, 1: the same as Artist blues 1"
+        f"blues/{last}": "the index spells its artist artist Blues, 1: treated as Artist blues 1"
     }
 
 
@@ -370,9 +368,9 @@ def test_as_published_cells_that_nobody_judged_are_positive_and_only_voices_clip
             unjudged += name not in judged
             assert example.labels[name] == (judged.get(name, True) or (example.id, name) in ties)
     n = len(asked) * 20
-    assert f"{unjudged} of {n} cells are read as positive though nobody judged them, as published" in published.notes
+    assert f"{unjudged} of {n} labels are unknown and read as positive, as published" in published.notes
     assert 0.5 * n < unjudged < n
     places = [place for place, example in enumerate(honest.examples) if example.id in asked]
     assert np.array_equal(published.vggish, honest.vggish[places])
-    left = {item.file for item in published.excluded if item.reason == "nobody judged voice"}
-    assert left == {openmic.file_of(e.id) for e in honest.examples if e.id not in asked}
+    left = {item.file for item in published.excluded if item.reason == "no known label for voice"}
+    assert left == {openmic.get_file(e.id) for e in honest.examples if e.id not in asked}

@@ -12,7 +12,7 @@ needs_renderer = pytest.mark.usefixtures("renderer_on")
 
 @pytest.fixture
 def renderer_on(monkeypatch):
-    """Sampled instruments, which the other tests go without."""
+    """Sampled instruments, which the other tests do not use."""
     monkeypatch.delenv("MUSICML_RENDERER", raising=False)
     if not renderer.has_renderer():
         pytest.skip("no renderer or no soundfont is installed")
@@ -43,14 +43,14 @@ def is_sound(name):
 
 
 def describe_recording(y):
-    """How loud the file is, and its quietest tenth: both dB, and what one room and microphone have in common."""
+    """The peak and the noise floor in dB, which one room and microphone have in common."""
     frames = y[: len(y) // 2048 * 2048].reshape(-1, 2048)
     floor = np.percentile(np.sqrt(np.mean(frames**2, axis=1)), 10)
     return 20 * np.log10(np.array([np.abs(y).max(), floor + 1e-5]))
 
 
 def describe_color(y):
-    """The mean level of each octave, dB: where a sound's energy lies, loudness aside."""
+    """The mean level of each octave in dB, relative to the overall level."""
     power = np.abs(np.fft.rfft(y)) ** 2
     edges = (np.geomspace(50, 12_800, 9) * len(y) / 44_100).astype(int)
     levels = 10 * np.log10(np.array([power[a:b].mean() for a, b in zip(edges, edges[1:], strict=False)]) + 1e-12)
@@ -69,16 +69,16 @@ def test_every_played_sound_is_finite_and_neither_silent_nor_clipped(sampled):
 
 
 @needs_renderer
-def test_files_of_one_setting_are_closer_to_each_other_than_to_others_of_their_class(monkeypatch):
-    monkeypatch.setattr(generate.instrument_sounds, "LONGEST", 2.0)
+def test_files_of_one_setting_are_more_similar_than_others_of_their_class(monkeypatch):
+    monkeypatch.setattr(generate.instrument_sounds, "MAX_SECONDS", 2.0)
     within, between = [], []
     for label in ("Sound_Drum", "Sound_Piano"):
         described, places = [], []
-        for file in generate.instrument_sounds.plan("here", generate.instrument_sounds.names, 20):
+        for file in generate.instrument_sounds.plan("here", generate.instrument_sounds.list_train_files, 20):
             if file.label == label:
-                who = [0, synth.number(label), synth.number(file.setting)]
-                y = generate.instrument_sounds.sound(
-                    file, np.random.default_rng(who), np.random.default_rng([*who, synth.number(file.name)])
+                who = [0, synth.hash_name(label), synth.hash_name(file.setting)]
+                y = generate.instrument_sounds.render_recording(
+                    file, np.random.default_rng(who), np.random.default_rng([*who, synth.hash_name(file.name)])
                 )
                 described.append(describe_recording(y if y.ndim == 1 else y[:, 1]))
                 places.append(file.setting)
@@ -103,9 +103,9 @@ def test_every_instrument_of_openmic_sounds_and_differs_from_the_others():
         assert all(np.abs(colors[one] - colors[other]).mean() > 1.0 for other in colors if other != one), one
 
 
-def test_room_files_of_one_room_and_microphone_are_one_setting_whatever_is_played():
+def test_room_files_of_one_room_and_microphone_are_one_setting():
     sounds = generate.instrument_sounds
-    files = sounds.plan("here", sounds.names, 40) + sounds.plan("here", sounds.test_names, 10)
+    files = sounds.plan("here", sounds.list_train_files, 40) + sounds.plan("here", sounds.list_test_files, 10)
     places = {file.name: file.setting for file in files if file.name.startswith("ROOM")}
     assert len(set(places.values())) >= 10
     for name, place in places.items():
@@ -115,26 +115,26 @@ def test_room_files_of_one_room_and_microphone_are_one_setting_whatever_is_playe
 
 
 @pytest.fixture(params=["midirenderer", "symusic"])
-def only_player(request, renderer_on, monkeypatch):
-    """One renderer, as on a platform that has no other."""
+def only_renderer(request, renderer_on, monkeypatch):
+    """A single renderer, as on a platform without the other."""
     pytest.importorskip(request.param)
     monkeypatch.setattr(renderer, "_is_installed", lambda package: package == request.param)
     return request.param
 
 
 @pytest.mark.parametrize(("sample_rate", "is_drum"), [(16_000, False), (22_050, True), (44_100, False)])
-def test_either_player_stands_in_for_the_other(only_player, is_drum, sample_rate):
+def test_either_renderer_replaces_the_other(only_renderer, is_drum, sample_rate):
     notes = [renderer.Note(0.25, 0.3, 60 if not is_drum else 38, 100), renderer.Note(9.0, 1.0, 64, 100)]
     for varies_timbre in (True, False):
         y = renderer.render_notes(notes, 0, 1.5, sample_rate, is_drum, varies_timbre)
         assert y.shape == (round(1.5 * sample_rate),) and y.dtype == np.float32 and np.isfinite(y).all()
         begin = np.flatnonzero(np.abs(y) > 0.1 * np.abs(y).max())[0] / sample_rate
         assert begin == pytest.approx(0.25, abs=0.03)
-        assert renderer.describe_renderer(varies_timbre)["renderer"].startswith(f"{only_player} ")
+        assert renderer.describe_renderer(varies_timbre)["renderer"].startswith(f"{only_renderer} ")
     assert not renderer.render_notes([], 0, 1.0, sample_rate).any()
 
 
-def test_an_unreadable_font_raises_one_clear_error(only_player, tmp_path, monkeypatch):
+def test_an_unreadable_font_raises_one_clear_error(only_renderer, tmp_path, monkeypatch):
     for name, content in (("junk.sf2", b"no soundfont"), ("empty.sf2", b""), ("gone.sf2", None)):
         if content is not None:
             (tmp_path / name).write_bytes(content)
@@ -145,7 +145,7 @@ def test_an_unreadable_font_raises_one_clear_error(only_player, tmp_path, monkey
 
 
 @pytest.mark.parametrize("second", [0.4, 1.0, 1.001])
-def test_a_note_sounds_to_its_end_although_an_earlier_one_of_its_pitch_ends_meanwhile(only_player, second):
+def test_a_note_lasts_to_its_end_although_an_earlier_one_of_its_pitch_ends(only_renderer, second):
     first, organ = renderer.Note(0.0, 1.0, 60, 100), 19
     y = renderer.render_notes([first, renderer.Note(second, 1.5, 60, 100)], organ, 3.0, 44_100)
     levels = np.sqrt(
@@ -155,7 +155,7 @@ def test_a_note_sounds_to_its_end_although_an_earlier_one_of_its_pitch_ends_mean
 
 
 @needs_renderer
-def test_a_part_sounds_the_same_whatever_its_process_has_played_before(only_player):
+def test_a_part_does_not_depend_on_what_was_rendered_before(only_renderer):
     parts = [(program, pitch) for program in (0, 30, 39, 90) for pitch in (36, 84)]
     forwards, backwards = (
         {
@@ -170,7 +170,7 @@ def test_a_part_sounds_the_same_whatever_its_process_has_played_before(only_play
 
 
 @needs_renderer
-def test_a_soft_note_has_a_tone_of_its_own_where_it_is_asked_for():
+def test_a_soft_note_can_have_its_own_timbre():
     pytest.importorskip("midirenderer")
     pytest.importorskip("symusic")
     for varies_timbre in (True, False):
@@ -183,16 +183,16 @@ def test_a_soft_note_has_a_tone_of_its_own_where_it_is_asked_for():
 
 
 @needs_renderer
-def test_what_played_is_named_for_each_set_and_sf3_is_for_symusic_alone(monkeypatch, tmp_path):
+def test_each_dataset_names_its_renderer_and_only_symusic_reads_sf3(monkeypatch, tmp_path):
     pytest.importorskip("midirenderer")
     pytest.importorskip("symusic")
-    named = {name: generate.source(name, 0, 1.0)["renderer"].split()[0] for name in generate.PLAYED}
+    named = {name: generate.describe_source(name, 0, 1.0)["renderer"].split()[0] for name in generate.PLAYED}
     assert named == {"gtzan": "symusic", "instrument_sounds": "midirenderer", "openmic": "symusic"}
     assert renderer._choose_renderer(tmp_path / "font.SF3", varies_timbre=True) == "symusic"
 
 
 @pytest.mark.parametrize("manner", phrases.MANNERS)
-def test_a_phrase_of_every_manner_has_notes_within_its_time_and_reach(manner):
+def test_phrases_of_every_manner_stay_within_their_time_and_pitches(manner):
     for seed in range(20):
         notes = phrases.draw_phrase(manner, 48, 84, 3.0, np.random.default_rng(seed))
         assert notes and all(0 <= note.start < 3.6 and note.seconds > 0 for note in notes)

@@ -76,7 +76,7 @@ def test_a_claim_that_a_file_can_have_is_one():
 def test_a_wav_without_samples_holds_none_whatever_follows():
     empty = np.zeros((0, 1))
     for content in (make_wav(empty), make_wav(empty, behind=LIST), make_wav(empty, behind=2 * LIST)):
-        with pytest.raises(InputError, match="0 frames"):
+        with pytest.raises(InputError, match="no frame of it"):
             audio.load_audio(content)
 
 
@@ -90,7 +90,7 @@ def test_a_big_endian_wav_is_read_as_the_other(subtype, channels):
     sound = audio.load_audio(file.getvalue())
     assert (sound.y == wanted.y).all() and sound.warnings == ()
     (warning,) = audio.load_audio(make_wav(tone(4.0), order=">")[: RATE * 4]).warnings
-    assert "of the 4.0 s that its header claims" in warning
+    assert "of the 4.0 s in its header" in warning
 
 
 @pytest.mark.parametrize("magic", [b"RF64", b"BW64"])
@@ -129,7 +129,7 @@ def test_an_aiff_from_a_pipe_is_read_to_its_end(n_frames, size):
 def test_half_a_file_is_told_from_a_whole_one(format):
     content = encoded(tone(4.0), format)
     (warning,) = audio.load_audio(content[: len(content) // 2]).warnings
-    assert "of the 4.0 s that its header claims" in warning
+    assert "of the 4.0 s in its header" in warning
 
 
 @pytest.mark.parametrize("total", [0, 2**36 - 1, None])
@@ -163,11 +163,11 @@ def test_many_channels_are_mixed(channels, subtype):
     y = tone(0.5, channels=channels) * np.linspace(0.5, 1, channels, dtype=np.float32)
     sound = audio.load_audio(encoded(y, subtype=subtype))
     assert np.abs(sound.y - y.mean(axis=1)).max() < 1e-3 and sound.warnings == ()
-    assert np.abs(audio.load_audio(y, given_rate=RATE).y - y.mean(axis=1)).max() < 1e-3
+    assert np.abs(audio.load_audio(y, source_rate=RATE).y - y.mean(axis=1)).max() < 1e-3
 
 
 def test_many_channels_cost_no_more_than_two(monkeypatch):
-    monkeypatch.setattr(audio, "MOST_VALUES", 64 * RATE)
+    monkeypatch.setattr(audio, "MAX_VALUES", 64 * RATE)
     sound = audio.load_audio(encoded(tone(2.0, channels=64)))
     assert sound.seconds == 1.0
     assert sound.warnings == ("Only the first 1.0 s of 2.0 s were read; the rest is left out.",)

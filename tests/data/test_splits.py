@@ -257,7 +257,10 @@ def test_folds_say_what_they_are_and_another_seed_gives_others():
 def test_tracks_cross_artists_where_that_is_asked_for():
     dataset, split = splitting.make_split(dataset_of(FOUR), "track", 0.15, 0.15, 0)
     assert [example.group for example in dataset.examples] == [example.id for example in dataset.examples]
-    assert split.statement == "by file, whatever group it is of, which flatters: 15% validation, 15% test, seed 0"
+    assert (
+        split.statement
+        == "by file, ignoring groups, which makes results too optimistic: 15% validation, 15% test, seed 0"
+    )
     before = dataset_of(FOUR)
     assert any(len(sides) > 1 for sides in sides_of_groups(before, split).values())
 
@@ -270,10 +273,8 @@ def test_what_is_taken_as_published_keeps_the_sides_that_its_lists_give_it():
     sides = {example.id: side for example, side in zip(published.examples, split.sides, strict=True)}
     assert sides["twin"] in ("train", "val") and len(sides) == len(rows)
     unlisted = replace(dataset_of(FOUR), as_published=True)
-    assert splitting.make_split(unlisted, "official", 0.15, 0.15, 0)[1].statement.startswith(
-        "by file, whatever group it is of"
-    )
-    with pytest.raises(InputError, match='must go with data.protocol = "honest"'):
+    assert splitting.make_split(unlisted, "official", 0.15, 0.15, 0)[1].statement.startswith("by file, ignoring groups")
+    with pytest.raises(InputError, match='requires data.protocol = "honest"'):
         splitting.make_split(unlisted, "filtered", 0.15, 0.15, 0)
 
 
@@ -288,22 +289,22 @@ def test_equal_files_stand_on_one_side_even_where_tracks_do_as_they_like():
 
 def test_artists_are_kept_apart_only_where_they_are_known():
     known = replace(dataset_of(FOUR), lists=("artist",))
-    dataset, found, _ = splitting.make_folds(known, "artist", splitting.FOLDS["artist"], 0.15, 0)
+    dataset, found, _ = splitting.make_folds(known, "artist", splitting.DEFAULT_FOLDS["artist"], 0.15, 0)
     assert len(found) == 3 and dataset.examples == known.examples
-    with pytest.raises(InputError, match='"artist" must go with a data set that has an index of artists, and toy has'):
+    with pytest.raises(InputError, match='"artist" requires an index of artists, but toy has'):
         splitting.make_folds(dataset_of(FOUR), "artist", 3, 0.15, 0)
     with pytest.raises(InputError, match="musicml fetch gtzan"):
         splitting.make_split(replace(dataset_of(FOUR), name="gtzan"), "filtered", 0.15, 0.15, 0)
 
 
 def test_a_split_by_lists_has_no_folds():
-    for kind in splitting.LISTED:
-        with pytest.raises(InputError, match="data.folds = 5 must go with a split that can be turned"):
+    for kind in splitting.LIST_SPLITS:
+        with pytest.raises(InputError, match="data.folds = 5 requires a split that can be repeated"):
             splitting.make_folds(replace(dataset_of(OFFICIAL), lists=("filtered",)), kind, 5, 0.15, 0)
 
 
 def test_more_folds_than_groups_are_refused():
-    with pytest.raises(InputError, match="at least 20 groups for 20 folds, and has 16"):
+    with pytest.raises(InputError, match="at least 20 groups in .* for 20 folds, got 16"):
         splitting.make_folds(dataset_of(FOUR), "group", 20, 0.15, 0)
 
 
@@ -381,7 +382,7 @@ OFFICIAL = [
 def test_the_data_sets_own_sides_hold_as_they_are():
     dataset, split = splitting.make_split(dataset_of(OFFICIAL), "official", 0.15, 0.15, 0)
     assert split.sides.tolist() == [row[3] for row in OFFICIAL] and dataset.excluded == ()
-    assert split.statement == "the data set's own sides"
+    assert split.statement == "the dataset's own splits"
 
 
 def test_group_puts_the_data_sets_own_sides_aside():
@@ -400,8 +401,8 @@ def test_without_a_test_side_validation_becomes_the_test_and_says_so():
     dataset, split = splitting.make_split(dataset_of(rows), "official", 0.25, 0.15, 0)
     ids = [example.id for example in dataset.examples]
     assert {ids[place] for place in split.indices("test")} == {row[0] for row in rows if row[3] == "val"}
-    assert "it has no test side, so its validation side is kept for the test" in split.statement
-    assert "validation is 25% of its training side, by group, seed 0" in split.statement
+    assert "it has no test split, so its validation split is used for testing" in split.statement
+    assert "validation is 25% of its training split, by group, seed 0" in split.statement
     val = {ids[place] for place in split.indices("val")}
     assert val and val < {row[0] for row in rows if row[3] == "train"}
     assert all(len(sides) == 1 for sides in sides_of_groups(dataset, split).values())
@@ -412,7 +413,7 @@ def test_without_a_validation_side_some_of_training_becomes_it():
     dataset, split = splitting.make_split(dataset_of(rows), "official", 0.25, 0.15, 0)
     assert [split.sides[n] for n, row in enumerate(rows) if row[3] == "test"] == ["test"] * 4
     assert 2 <= len(split.indices("val")) <= 6
-    assert split.statement == "the data set's own sides; validation is 25% of its training side, by group, seed 0"
+    assert split.statement == "the dataset's own splits; validation is 25% of its training split, by group, seed 0"
     other = splitting.make_split(dataset_of(rows), "official", 0.25, 0.15, 1)[1]
     assert other.sides.tolist() != split.sides.tolist()
 
@@ -432,28 +433,28 @@ def test_a_group_that_is_in_test_is_dropped_from_the_other_sides_and_named():
 def test_a_file_on_none_of_the_lists_is_left_out_and_named():
     dataset, split = splitting.make_split(dataset_of([*OFFICIAL, ("odd", "a", "x", "")]), "official", 0.15, 0.15, 0)
     assert len(split.sides) == len(dataset.examples) == len(OFFICIAL)
-    assert [(item.file, item.reason) for item in dataset.excluded] == [("odd", "on none of the data set's own lists")]
+    assert [(item.file, item.reason) for item in dataset.excluded] == [("odd", "in none of the dataset's own lists")]
 
 
 @pytest.mark.parametrize("others", [[("c2", "c", "c2", "val")], [("c2", "c", "c1", "train")]])
 def test_a_class_that_trains_on_nothing_or_only_on_what_leaks_is_refused(others):
     rows = [*OFFICIAL, ("c1", "c", "c1", "test"), *others]
-    with pytest.raises(InputError, match="every class of toy must have a training example, and c has none"):
+    with pytest.raises(InputError, match="Expected a training example of every class of toy, but there is none of c"):
         splitting.make_split(dataset_of(rows), "official", 0.15, 0.15, 0)
 
 
 def test_nothing_to_test_on_is_refused():
-    with pytest.raises(InputError, match="must have files to test on, and its own sides hold none"):
+    with pytest.raises(InputError, match="Expected files to test on in .*, but its own splits have none"):
         splitting.make_split(dataset_of([row for row in OFFICIAL if row[3] == "train"]), "official", 0.15, 0.15, 0)
-    with pytest.raises(InputError, match="must leave something to test on"):
+    with pytest.raises(InputError, match="Expected test data in"):
         splitting.make_split(dataset_of([(1, "a", "ga"), (2, "b", "gb")]), "group", 0.15, 0.15, 0)
-    with pytest.raises(InputError, match="must leave something to test on"):
+    with pytest.raises(InputError, match="Expected test data in"):
         splitting.make_split(dataset_of([(n, "ab"[n % 2], "all") for n in range(10)]), "group", 0.15, 0.15, 0)
 
 
 def test_a_group_on_two_sides_can_not_come_out():
     dataset = dataset_of([(1, "a", "g"), (2, "b", "h"), (3, "a", "g")])
-    with pytest.raises(RuntimeError, match="groups on two sides"):
+    with pytest.raises(RuntimeError, match="groups in two splits"):
         splitting.check_split(dataset, splitting.Split(np.array(["train", "train", "test"], dtype=object), "by hand"))
 
 

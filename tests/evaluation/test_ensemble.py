@@ -69,7 +69,7 @@ def test_runs_of_one_split_are_scored_on_their_test_side(alike):
 
 def test_an_example_that_one_member_has_learnt_from_is_refused(alike, made):
     other = made("--seed", "1")
-    with pytest.raises(InputError, match="only what no member has learnt from, and .* learnt from .* of"):
+    with pytest.raises(InputError, match="was trained on .* examples to be scored"):
         ensemble.combine_runs([alike[0], other])
 
 
@@ -79,15 +79,15 @@ def test_an_ensemble_over_folds_refuses_a_folder_with_a_file_of_its_training(fol
     fresh = ensemble.combine_runs(folded[:1], tmp_path / "new")
     assert fresh["n"] == 2 and len(fresh["members"]) == 3 and fresh["split"] == str(tmp_path / "new")
     shutil.copy(tones / "low/3.wav", tmp_path / "new/low/under another name.wav")
-    with pytest.raises(InputError, match="learnt from 1 of the 3 files in .*, low/under another name.wav for one"):
+    with pytest.raises(InputError, match="trained on 1 of the 3 files in .*, such as low/under another name.wav"):
         ensemble.combine_runs(folded[:1], tmp_path / "new")
 
 
 def test_one_voice_and_runs_of_other_data_or_named_twice_are_refused(alike, trained):
     for members, words in (
-        ([alike[0]], "needs two voices or more"),
-        ([alike[0], alike[0]], "one is named twice"),
-        ([alike[0], trained("forest")], "must answer for the same classes"),
+        ([alike[0]], "at least two models"),
+        ([alike[0], alike[0]], "named twice"),
+        ([alike[0], trained("forest")], "must have the same classes"),
     ):
         with pytest.raises(InputError, match=words):
             ensemble.combine_runs(members)

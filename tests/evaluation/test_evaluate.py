@@ -29,7 +29,7 @@ def test_another_folder_is_scored_and_a_foreign_class_is_named_and_left_out(
     before = snapshot(asked_about_tones.path)
     code, out, err = musicml("evaluate", asked_about_tones.path, "--on", foreign, "--json")
     report = json.loads(out)
-    assert code == 0 and "left out, since the run does not know their class: " in err and " files of organ" in err
+    assert code == 0 and "classes that the run does not have: organ" in err
     assert report["left_out"] == ["organ"] and report["n"] == 6 and report["split"] == str(foreign)
     assert report["metrics"]["accuracy"] == 1.0 and len(report["intervals"]["accuracy"]) == 2
     assert snapshot(asked_about_tones.path) == before
@@ -40,7 +40,7 @@ def test_a_folder_without_a_class_of_the_run_is_refused(asked_about_tones, forei
         (foreign / name).rename(foreign / f"{name}er")
     before = snapshot(asked_about_tones.path)
     code, out, err = musicml("evaluate", asked_about_tones.path, "--on", foreign)
-    assert (code, out) == (2, "") and "must have a class folder that run" in err and "Traceback" not in err
+    assert (code, out) == (2, "") and "must have folders named as the classes of run" in err and "Traceback" not in err
     assert "organ" in err and "middle" in err, "it names what is there and what is known"
     assert snapshot(asked_about_tones.path) == before
 
@@ -49,7 +49,7 @@ def test_unreadable_files_of_another_folder_are_named_and_not_scored(asked_about
     (foreign / "low/0.wav").write_text("no sound")
     code, out, err = musicml("evaluate", asked_about_tones.path, "--on", foreign, "--json")
     report = json.loads(out)
-    assert code == 0 and report["n"] == 5 and "1 can't be read" in err
+    assert code == 0 and report["n"] == 5 and "1 could not be read" in err
     assert len(report["unreadable"]) == 1 and "low/0.wav" in report["unreadable"][0]
 
 
@@ -57,8 +57,8 @@ def test_pictures_by_a_run_on_sound_and_a_folder_by_one_on_shipped_features_can_
     asked_about_tones, trained, tones, pictures, tmp_path
 ):
     for run, folder, its, known, words in (
-        (asked_about_tones, pictures, "red", "low", "none can"),
-        (trained("forest"), tones, "low", "guitar", "class folders say only what is present"),
+        (asked_about_tones, pictures, "red", "low", "No test file"),
+        (trained("forest"), tones, "low", "guitar", "is multi-label"),
     ):
         copy = shutil.copytree(folder, tmp_path / folder.name)
         (copy / its).rename(copy / known)
@@ -71,17 +71,17 @@ def test_files_that_the_run_trained_on_are_left_out_of_another_folder(asked_abou
     code, out, err = musicml("evaluate", asked_about_tones.path, "--on", tones, "--json")
     report = json.loads(out)
     assert code == 0 and report["n"] == sides.count("test") and report["trained_on"] == len(sides) - sides.count("test")
-    assert "left out, since the run was trained on them" in err
+    assert "because the run was trained on them" in err
 
 
 def test_a_damaged_model_is_a_sentence(trained, tmp_path):
     for name, family in (("model.onnx", "cnn"), ("model.keras", "cnn"), ("model.skops", "forest")):
         run = runs.Run(shutil.copytree(trained(family).path, tmp_path / name))
         (run.path / name).write_bytes(b"junk")
-        with pytest.raises(InputError, match="it was damaged or comes from"):
-            predictor.Predictor(run, "onnx" if name == "model.onnx" else "keras").model()
+        with pytest.raises(InputError, match="was damaged or comes from another run"):
+            predictor.Predictor(run, "onnx" if name == "model.onnx" else "keras").load_model()
     (run.path / "serving.json").write_text("{}")
-    with pytest.raises(InputError, match="must say how it is asked"):
+    with pytest.raises(InputError, match="serving.json of run .* is incomplete"):
         predictor.Predictor(run)
 
 
@@ -94,7 +94,7 @@ def test_a_test_file_that_vanished_is_named_and_the_others_are_scored(tones, ton
     tested = [row["example"] for row in run.table("split.csv") if row["split"] == "test"]
     (folder / tested[0]).write_bytes(b"")
     report = evaluate.evaluate_run(run)
-    assert run.is_whole and report["n"] == len(tested) - 1
+    assert run.is_complete and report["n"] == len(tested) - 1
     assert [line.split(":")[0] for line in report["unreadable"]] == tested[:1]
 
 
@@ -130,5 +130,5 @@ def test_an_evaluation_clears_up_what_a_killed_one_left_half_written(asked_about
     for name in kept:
         (run.path / name).write_bytes(b"a living process's, or a person's")
     evaluate.evaluate_run(run)
-    assert run.is_whole and list((run.path / "folds/1").iterdir()) == []
+    assert run.is_complete and list((run.path / "folds/1").iterdir()) == []
     assert sorted(path.name for path in run.path.iterdir()) == sorted([*wanted, *kept[1:], "folds"])

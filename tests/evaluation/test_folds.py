@@ -35,13 +35,13 @@ def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(
     report = evaluate.evaluate_run(run)
     rows = run.table("predictions.csv")
     assert report["n"] == len(rows) == len({row["example"] for row in rows}) == 24
-    assert report["split"] == "out of fold" and run.is_whole
+    assert report["split"] == "out of fold" and run.is_complete
     assert [one.name for one in runs.list_runs(run.path.parent)] == [run.name], "it is listed once"
     for k in range(1, 5):
         fold = runs.get_fold(run, k)
         sides = {row["example"]: row["split"] for row in fold.table("split.csv")}
         tested = [name for name, side in sides.items() if side == "test"]
-        assert fold.is_whole and fold.read("report.json")["n"] == len(tested) > 0
+        assert fold.is_complete and fold.read("report.json")["n"] == len(tested) > 0
         assert {row["example"] for row in run.table("split.csv") if row["fold"] == str(k)} == set(tested)
         its = {row["example"]: row for row in fold.table("predictions.csv")}
         assert set(its) == set(tested)
@@ -55,9 +55,9 @@ def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(
     assert answer.label == "low" and (run.path / "model.onnx").is_file()
     assert not (runs.get_fold(run, 1).path / "model.onnx").exists()
     assert report["unlike_training"] is None  # six validation files or fewer a fold
-    for n, words in ((18, "1 of 18; of the other 6 it can't be told"), (24, "1 of 24\n")):
+    for n, words in ((18, "1 of 18; unknown for the other 6"), (24, "1 of 24\n")):
         output.print_report(run.path, {**report, "unlike_training": {"flagged": 1, "n": n}})
-        assert f"taken for unlike training: {words}" in capsys.readouterr().out
+        assert f"flagged as out-of-distribution: {words}" in capsys.readouterr().out
 
 
 def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypatch):
@@ -89,7 +89,7 @@ def test_the_folds_of_a_run_are_part_of_its_split_hash(made, tones, tones_toml, 
     settings = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": 2})
     other = training.train_experiment(settings, data_root, tmp_path, folder=tones)
     assert other.read("run.json")["split"]["hash"] != made.read("run.json")["split"]["hash"]
-    with pytest.raises(InputError, match="data has changed|has changed since"):
+    with pytest.raises(InputError, match="tones has changed .* splits differ"):
         changed = made.read("run.json") | {"status": "started", "split": other.read("run.json")["split"]}
         again = shutil.copytree(made.path, tmp_path / "again")
         (again / "run.json").write_text(json.dumps(changed))
@@ -106,10 +106,10 @@ def test_files_of_folds_that_are_gone_are_named_and_the_others_judged(run, tones
 
 
 def test_folds_beside_the_data_sets_own_lists_are_refused_when_the_file_is_read(tones_toml):
-    said = 'data.folds = 3 must go with a split that can be turned, and data.split = "off'
+    said = 'data.folds = 3 requires a split that can be repeated, but data.split = "off'
     with pytest.raises(InputError, match=said):
         config.read_experiment(tones_toml, {"data.folds": 3})
-    with pytest.raises(InputError, match="data.folds = 21 must be a whole number from 0 to 20"):
+    with pytest.raises(InputError, match="data.folds = 21 must be an integer from 0 to 20"):
         config.read_experiment(tones_toml, {"data.folds": 21, "data.split": "group"})
 
 
@@ -121,7 +121,7 @@ def test_a_clean_split_says_how_many_groups_hold_and_not_that_none_is_known(tone
         said.append([])
         with capture_messages(said[-1].append):
             preparation.prepare_data(settings, dataset, data_root, 0)
-    known, unknown = "nearly alike share a group: 24 files, ", "no groups are known"
+    known, unknown = "near-duplicates share a group: 24 files, ", "no groups are known"
     assert any(known in words for words in said[0]) and not any(unknown in words for words in said[0])
     assert any(unknown in words for words in said[1]) and not any(known in words for words in said[1])
 
@@ -134,7 +134,7 @@ def test_a_class_that_one_fold_of_a_forest_can_not_learn_is_named_before_anythin
     looked = {"high": False, "low": False}  # of several classes at once; `middle` was looked for only where it is
     examples = tuple(replace(one, labels={**looked, **one.labels}) for one in dataset.examples)
     dataset = replace(dataset, task="multi", examples=examples)
-    with pytest.raises(InputError, match=r"and middle has one kind only \(fold 1 of 2, group\): add files"):
+    with pytest.raises(InputError, match=r"middle has one kind \(fold 1 of 2, group\)"):
         preparation.check_both_kinds(dataset, [split])
 
 
@@ -148,7 +148,7 @@ def test_each_example_can_be_decided_by_the_thresholds_of_its_own_fold():
 def test_a_split_by_lists_that_are_not_there_is_refused_before_any_file_is_read(tones_toml, tones, tmp_path):
     for kind, lacks in (("filtered", "fault-filtered lists"), ("artist", "an index of artists")):
         settings, said = config.read_experiment(tones_toml, {"data.split": kind}), []
-        with pytest.raises(InputError, match=f"must go with a data set that has {lacks}"):
+        with pytest.raises(InputError, match=f"requires {lacks}"):
             with capture_messages(said.append):
                 training.train_experiment(settings, tmp_path / "data", tmp_path / "runs", folder=tones)
         assert said == [loading.load_folder(tones).describe()]

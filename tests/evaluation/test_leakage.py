@@ -60,7 +60,7 @@ def test_every_piece_is_judged_once_each_way_and_with_each_seed(found):
 @pytest.mark.parametrize(
     ("name", "changes", "sentence"),
     [
-        ("tones", {"clips.seconds": 2.0}, "two pieces or more a track, and 36 tracks give 36 of 2 s"),
+        ("tones", {"clips.seconds": 2.0}, "two pieces per track, but 36 tracks give 36 pieces of 2 s"),
         ("tones", {"clips.seconds": 1.5}, "--set clips.seconds=1"),
     ],
 )
@@ -75,7 +75,7 @@ def test_artists_that_nobody_knows_are_asked_for_and_a_file_that_is_there_twice_
     folder = shutil.copytree(tones, tmp_path / "twice")
     shutil.copy(folder / "low/0.wav", folder / "low/again.wav")
     for path in (tones, folder):
-        with pytest.raises(InputError, match=f"no two tracks of {path.name} share a group: add a groups.csv"):
+        with pytest.raises(InputError, match=f"no two tracks of {path.name} share a group. Add a groups.csv"):
             leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=path)
 
 
@@ -91,7 +91,7 @@ def test_only_tracks_of_one_class_each_have_a_leak_to_measure(pictures, data_roo
     from tests.conftest import EXPERIMENTS
 
     for name in ("openmic_forest", "openmic_cnn"):
-        with pytest.raises(InputError, match="needs tracks that can be cut, of one class each, and openmic"):
+        with pytest.raises(InputError, match="tracks that can be cut and have one class each. openmic"):
             leakage.measure_leakage(config.read_experiment(EXPERIMENTS / f"{name}.toml"), data_root)
 
 
@@ -102,7 +102,7 @@ def test_files_left_out_are_not_said_to_be_named_in_a_table_that_nobody_writes(h
     with capture_messages(said.append):
         leakage.measure_leakage(settings, data_root, folder=folder, seeds=(0,), folds=2)
     (left,) = [words for words in said if "left out" in words]
-    assert left.startswith("1 file left out, the first: calm/0-0.wav") and "excluded.csv" not in left
+    assert left.startswith("1 file left out. The first: ") and "calm/0-0.wav" in left and "excluded.csv" not in left
 
 
 def test_the_command_prints_the_three_figures_and_keeps_them_and_the_same_seeds_give_the_same(
@@ -110,10 +110,10 @@ def test_the_command_prints_the_three_figures_and_keeps_them_and_the_same_seeds_
 ):
     words = ("leak", tones_toml, "--folder", hums, "--data-root", data_root, "--runs", tmp_path, "--seeds", 2)
     code, out, err = musicml(*words)
-    assert code == 0 and "whole artists, nobody on both sides" in out and "tracks over artists: +" in out
+    assert code == 0 and "whole artists (nothing shared)" in out and "tracks over artists: +" in out
     assert "more than chance" in out and "sample" not in out and "seed 0, artists, fold 3 of 3" in err
     (kept,) = (tmp_path / "leaks").glob("*.json")
-    table, wanted = json.loads(kept.read_text()), json.loads(json.dumps(found.as_table()))
+    table, wanted = json.loads(kept.read_text()), json.loads(json.dumps(found.to_dict()))
     assert (table["figures"], table["differences"]) == (wanted["figures"], wanted["differences"]) and str(kept) in out
     assert wanted["n_tracks"] == 36 and wanted["figures"][0]["name"] == "pieces" and "right" not in wanted
     assert run.list_runs(tmp_path) == []
@@ -122,11 +122,11 @@ def test_the_command_prints_the_three_figures_and_keeps_them_and_the_same_seeds_
 def test_the_command_says_that_sample_data_is_generated(capsys, tmp_path):
     from musicml.cli import leak
 
-    ways = tuple(leakage.LeakageEstimate(name, 0.5, None) for name in leakage.WAYS)
+    ways = tuple(leakage.LeakageEstimate(name, 0.5, None) for name in leakage.GROUPINGS)
     found = leakage.LeakageResult(
         "genre_gru", "gtzan", True, (0,), 3, 1.0, 90, 30, 9, ways, (), np.zeros((3, 1, 90), bool)
     )
     leak.print_result(found, tmp_path)
     said = capsys.readouterr().out
-    assert "genre_gru on gtzan, sample data: 90 pieces" in said and "nothing about real music" in said
+    assert "genre_gru on gtzan, sample data: 90 pieces" in said and "synthetic sample data" in said
     assert "no interval" in said

@@ -39,7 +39,7 @@ def made(task, seed, groups=None, draws=intervals.N_BOOTSTRAP, **how):
     n, k = scores.shape
     groups = np.arange(n) // 3 if groups is None else groups
     names = [f"c{i}" for i in range(k)]
-    return report.compute_report(scores, targets, groups, names, task, [0.6] * k, draws=draws)
+    return report.compute_report(scores, targets, groups, names, task, [0.6] * k, n_bootstrap=draws)
 
 
 def weigh(scores, targets, said, weights, task):
@@ -230,7 +230,7 @@ def test_groups_are_drawn_and_not_files():
 
 
 def coverage(draw, groups, truth, lowest=0.0, trials=500):
-    """How often the 95 % interval of a simulated mean holds the truth; `groups` is what the intervals are told.
+    """How often the 95% interval of a simulated mean holds the truth; `groups` is what the intervals are told.
 
     Of 500 intervals that hold it as often as they say, fewer than 460 or more than 490 do only three standard errors
     off.
@@ -332,7 +332,7 @@ def test_few_groups_are_told_with_what_such_intervals_hold(n_groups):
     simulated = max(n for n in (2, 4, 8) if n <= n_groups)
     for method in (intervals.INTERVAL_METHOD, None):
         said = intervals.describe_few_groups(n_groups, method)
-        low, high = intervals.HELD[method][simulated]
+        low, high = intervals.COVERAGE[method][simulated]
         assert f"only {n_groups} test groups" in said and f"{simulated} groups, {low} to {high} of 100" in said
     assert intervals.describe_few_groups(n_groups, "of some later musicml") == intervals.describe_few_groups(n_groups)
     assert not any(intervals.describe_few_groups(enough, intervals.INTERVAL_METHOD) for enough in (0, 1, 12, 300))
@@ -342,7 +342,7 @@ def test_what_is_told_of_few_groups_is_what_the_simulation_found():
     page = Path(__file__).parents[2] / "benchmarks/results/coverage.json"
     measured = json.loads(page.read_text(encoding="utf-8"))["groups"]
     for method, name in ((intervals.INTERVAL_METHOD, "log-odds t"), (None, "percentiles")):
-        for n_groups, told in intervals.HELD[method].items():
+        for n_groups, told in intervals.COVERAGE[method].items():
             rows = [measured[str(n_groups)][f"{metric}, {name}"] for metric in ("accuracy", "macro F1")]
             least, most = min(row["least"] for row in rows), max(row["most"] for row in rows)
             assert told == pytest.approx((100 * least, 100 * most), abs=0.51)
@@ -387,7 +387,7 @@ def resampled(groups, seed, draws):
 def test_the_intervals_of_a_class_come_from_scikit_learns_figures_of_each_draw(task):
     scores, targets, said = table(task, 4, n=40, n_classes=3)
     groups = np.arange(40) // 2
-    found = intervals.compute_class_intervals(scores, targets, said, groups, seed=5, draws=12)
+    found = intervals.compute_class_intervals(scores, targets, said, groups, seed=5, n_bootstrap=12)
     for k, its in enumerate(found):
         drawn = [
             by_class_of_sklearn(scores[some, k], targets[some, k], said[some, k]) for some in resampled(groups, 5, 12)
@@ -419,9 +419,9 @@ def test_the_report_carries_the_intervals_that_class_intervals_gives():
     groups = np.arange(60) // 3
     given = intervals.compute_class_intervals(scores, targets, said, groups)
     assert [row["intervals"] for row in made("multi", 6)["per_class"]] == given
-    fewer = report.compute_report(scores, targets, groups, list("abcd"), "multi", [0.6] * 4, seed=1, draws=50)
+    fewer = report.compute_report(scores, targets, groups, list("abcd"), "multi", [0.6] * 4, seed=1, n_bootstrap=50)
     assert [row["intervals"] for row in fewer["per_class"]] == intervals.compute_class_intervals(
-        scores, targets, said, groups, seed=1, draws=50
+        scores, targets, said, groups, seed=1, n_bootstrap=50
     )
 
 
@@ -577,5 +577,5 @@ def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds():
 def test_scores_that_are_no_numbers_are_a_sentence_and_no_figure(task):
     scores, targets, _ = table(task, 0)
     scores[3, 1] = np.nan
-    with pytest.raises(InputError, match="must be numbers to be judged, and 1 of 60 examples"):
+    with pytest.raises(InputError, match="1 of 60 examples have scores that are NaN or infinite"):
         report.compute_report(scores, targets, np.arange(60), list("abcd"), task, [0.5] * 4)

@@ -32,7 +32,7 @@ def test_a_report_made_of_the_table_is_the_runs_own(name, run_of):
     found, own = predictions.read_predictions(run), run.read("report.json")
     thresholds = run.read("serving.json")["thresholds"]
     again = metrics.compute_report(
-        found.scores, found.targets, found.groups, list(found.class_names), found.task, thresholds, draws=40
+        found.scores, found.targets, found.groups, list(found.class_names), found.task, thresholds, n_bootstrap=40
     )
     assert again["metrics"] == pytest.approx(own["metrics"], abs=1e-5)
     assert (again["n"], again["n_groups"], again["observed"]) == (own["n"], own["n_groups"], own["observed"])
@@ -90,7 +90,7 @@ def test_names_that_are_hard_to_write_come_back(tmp_path):
 # what can be wrong with them
 
 DAMAGES = {
-    "predictions missing": (lambda path: (path / "predictions.csv").unlink(), "must hold predictions.csv", "missing"),
+    "predictions missing": (lambda path: (path / "predictions.csv").unlink(), "predictions.csv of run", "is missing"),
     "predictions empty": (lambda path: (path / "predictions.csv").write_text(""), "a column for each of the 10"),
     "predictions of other classes": (
         lambda path: changed(path / "predictions.csv", "score:jazz", "score:jizz"),
@@ -99,13 +99,13 @@ DAMAGES = {
     "predictions without rows": (
         lambda path: (path / "predictions.csv").write_text((path / "predictions.csv").read_text().split("\n")[0]),
         "a row for each test example",
-        "holds none",
+        "there are none",
     ),
     "predictions cut": (lambda path: cut(path / "predictions.csv", 0.5), "14 cells in each row", "row 2"),
     "predictions of bytes": (
         lambda path: (path / "predictions.csv").write_bytes(b"\xff\xfe\x00" * 99),
         "a table in UTF-8",
-        "can't be read",
+        "cannot be read",
     ),
     "a score that is a word": (lambda path: last_score(path, "high"), "numbers as scores", "'high'"),
     "a score that is no number": (lambda path: last_score(path, "nan"), "scores from 0 to 1", "row 41 has nan"),
@@ -114,7 +114,7 @@ DAMAGES = {
     "a class that is none": (
         lambda path: changed(path / "predictions.csv", ",jazz,", ",polka,"),
         "class names of labels.json",
-        "names 'polka'",
+        "'polka'",
     ),
     "no class": (lambda path: changed(path / "predictions.csv", ",jazz,", ",,"), "one class for each example", "''"),
     "two classes": (
@@ -122,23 +122,23 @@ DAMAGES = {
         "one class for each example",
         "'jazz|pop'",
     ),
-    "labels missing": (lambda path: (path / "labels.json").unlink(), "must hold labels.json", "missing"),
+    "labels missing": (lambda path: (path / "labels.json").unlink(), "labels.json of run", "is missing"),
     "labels no list": (lambda path: (path / "labels.json").write_text('{"a": 1}'), "a list of class names"),
-    "labels damaged": (lambda path: cut(path / "labels.json"), "labels.json", "must be JSON"),
-    "no task": (lambda path: without_task(path / "run.json"), "the task, single or multi", "says None"),
-    "run no object": (lambda path: (path / "run.json").write_text("[]"), "must be a JSON object"),
+    "labels damaged": (lambda path: cut(path / "labels.json"), "labels.json", "as JSON"),
+    "no task": (lambda path: without_task(path / "run.json"), "the task single or multi", "has None"),
+    "run no object": (lambda path: (path / "run.json").write_text("[]"), "is not a JSON object"),
 }
 
 NO_CLIPS = {
-    "missing": (lambda path: path.unlink(), "must hold clips.npz", "missing"),
-    "empty": (lambda path: path.write_bytes(b""), "the scores of each clip", "can't be read"),
-    "cut": (lambda path: cut(path), "the scores of each clip", "can't be read"),
-    "flipped": (lambda path: flipped(path), "the scores of each clip", "can't be read"),
-    "text": (lambda path: path.write_text("no archive"), "the scores of each clip", "can't be read"),
-    "one array": (lambda path: save(path, np.zeros(3)), "the scores of each clip", "can't be read"),
-    "objects": (lambda path: put(path, scores=np.array([{}], dtype=object)), "the scores of each clip", "can't be"),
+    "missing": (lambda path: path.unlink(), "clips.npz of run", "is missing"),
+    "empty": (lambda path: path.write_bytes(b""), "the scores of each clip", "cannot be read"),
+    "cut": (lambda path: cut(path), "the scores of each clip", "cannot be read"),
+    "flipped": (lambda path: flipped(path), "the scores of each clip", "cannot be read"),
+    "text": (lambda path: path.write_text("no archive"), "the scores of each clip", "cannot be read"),
+    "one array": (lambda path: save(path, np.zeros(3)), "the scores of each clip", "cannot be read"),
+    "objects": (lambda path: put(path, scores=np.array([{}], dtype=object)), "the scores of each clip", "cannot"),
     "an array less": (lambda path: put(path, start=None), "the scores of each clip", "start"),
-    "words": (lambda path: put(path, start=np.array(["now"])), "numbers", "something else"),
+    "words": (lambda path: put(path, start=np.array(["now"])), "numbers", "other types"),
     "other classes": (lambda path: put(path, scores=np.zeros((400, 9))), "a start and 10 scores", "other shapes"),
     "other clips": (lambda path: put(path, start=np.zeros(3)), "a start and 10 scores", "other shapes"),
     "flat scores": (lambda path: put(path, scores=np.zeros(400)), "a start and 10 scores", "other shapes"),

@@ -88,7 +88,7 @@ def test_there_is_a_recipe_for_each_of_the_five_systems_and_each_finds_its_partn
     assert sorted(recipe.published.reference for _, recipe in read) == FIVE
     for path, recipe in read:
         for on_sample in (False, True):
-            held = recipe.on_sample() if on_sample else recipe
+            held = recipe.apply_sample_table() if on_sample else recipe
             partner = replication.find_partner(path, held)
             honest = config.read_experiment(partner, config.parse_changes(held.published.changes), on_sample)
             assert honest.published is None and honest.data.protocol == "honest", path
@@ -126,8 +126,8 @@ def test_a_track_stands_on_both_sides_where_its_pieces_are_dealt_at_random(repla
         sides.setdefault(track, set()).add(row["split"])
     crossing = [track for track, its in sides.items() if {"train", "val"} <= its]
     assert len(crossing) > len(sides) / 2
-    assert run.read("run.json")["split"]["statement"].startswith("by piece, whatever track it is of, which flatters: ")
-    assert translate(run.read("run.json")["split"]["statement"], "id").startswith("menurut potongan, ")
+    assert run.read("run.json")["split"]["statement"].startswith("by clip, regardless of its track")
+    assert translate(run.read("run.json")["split"]["statement"], "id").startswith("per klip, tanpa ")
 
 
 def test_pieces_are_judged_where_the_published_figure_was_and_in_their_tracks_groups(replayed):
@@ -148,7 +148,7 @@ def test_a_piece_is_answered_by_the_frames_that_it_was_in_training(replayed, roo
     path = next(example.path for example in dataset.examples if example.id == track)
     whole, length = predictor.read(path), predictor.serving.clip.n_frames
     piece = whole.values[int(number) * length : (int(number) + 1) * length]
-    answer = predictor.answer([evaluate.ModelInput("piece", piece)])[0]
+    answer = predictor.predict_features([evaluate.ModelInput("piece", piece)])[0]
     assert off(answer.scores, table.scores[-1]) < 1e-5
 
 
@@ -172,7 +172,7 @@ def test_a_folder_with_tracks_of_which_a_piece_was_learnt_is_not_scored(replayed
     for name in ("blues", "jazz"):
         (tmp_path / "own" / name).mkdir(parents=True)
         shutil.copy(example.path, tmp_path / "own" / name / "song.wav")
-    with pytest.raises(InputError, match="was not trained on, and holds none"):
+    with pytest.raises(InputError, match="was trained on all files"):
         evaluate.evaluate_run(run, tmp_path / "own")
 
 
@@ -206,7 +206,7 @@ def test_violin_rows_name_drum_files_and_the_ceiling_says_what_that_leaves(repla
     drums = {one.path for one in dataset.examples if one.label == "drum" and one.split == "train"}
     assert violins and all(one.path in drums for one in violins)
     assert ceiling["macro_auc"] < 0.95 and ceiling["contradictory"] >= 2 * len(violins)
-    assert f"no model can score above a macro ROC-AUC of {ceiling['macro_auc']:.3f}" in found.worth
+    assert f"no model can exceed a macro ROC-AUC of {ceiling['macro_auc']:.3f}" in found.summary
 
 
 def test_the_published_table_of_labels_leaves_0_909():
@@ -221,14 +221,14 @@ def test_the_published_table_of_labels_leaves_0_909():
     dataset = evaluate.Dataset(
         "sounds", "sound", "single", "instrument", ("drum", "guitar", "piano", "violin"), examples
     )
-    assert round(published.find_label_ceiling(dataset)["macro_auc"], 3) == 0.909
+    assert round(published.compute_label_ceiling(dataset)["macro_auc"], 3) == 0.909
 
 
 # Cells that nobody judged
 
 
 def cells_as_in_openmic(n=374, seed=0):
-    """Labels as read, and as judged: every clip's voice and one other of twenty cells, 43 % of them present."""
+    """Labels as read, and as judged: every clip's voice and one other of twenty cells, 43% of them present."""
     rng = np.random.default_rng(seed)
     judged = np.full((n, 20), np.nan)
     judged[:, 19] = rng.random(n) < 0.6
@@ -256,8 +256,10 @@ def test_weighted_figures_are_those_of_the_report_with_an_interval():
     scores = np.random.default_rng(2).random(read.shape)
     groups = np.array([str(k // 2) for k in range(60)], dtype=object)
     for truth in (read, judged):
-        made = metrics.compute_report(scores, truth, groups, [str(k) for k in range(20)], "multi", [0.5] * 20, draws=10)
-        found = published.weigh_by_support(scores >= 0.5, truth, groups)
+        made = metrics.compute_report(
+            scores, truth, groups, [str(k) for k in range(20)], "multi", [0.5] * 20, n_bootstrap=10
+        )
+        found = published.estimate_weighted_metrics(scores >= 0.5, truth, groups)
         for name, one in found.items():
             assert one.value == pytest.approx(made["metrics"][name], abs=1e-6)
             assert one.interval[0] < one.value < one.interval[1]
@@ -270,7 +272,7 @@ def test_a_run_on_unjudged_cells_is_counted_both_ways(root, tmp_path):
     run = train.train_experiment(recipe, root, tmp_path, "sample")
     made, table = evaluate.evaluate_run(run), predictions.read_predictions(run)
     found = made["as_served"]["cells"]
-    judged = published.read_judged_cells(run.info.data, table.names, table.class_names, None)
+    judged = published.read_labeled_cells(run.info.data, table.names, table.class_names, None)
     seen = ~np.isnan(judged)
     assert (table.targets[~seen] == 1).all() and (~seen).mean() > 0.5, "what nobody judged is read as present"
     assert (found["n"], found["judged"]) == (table.targets.size, seen.sum())
@@ -290,7 +292,7 @@ def test_runs_carry_their_protocol_and_what_they_replay(replayed, musicml):
     for one in found:
         facts = run_of(one).read("run.json")
         assert facts["protocol"] == run_of(one).read("report.json")["protocol"] == "as published"
-        assert facts["published"]["reference"] == one.reference and facts["published"]["fault"] in one.worth
+        assert facts["published"]["reference"] == one.reference and facts["published"]["fault"] in one.summary
         honest = runs.open_run(one.runs["honest"])
         assert honest.read("run.json")["protocol"] == "honest" and "published" not in honest.read("run.json")
         assert "as_served" not in honest.read("report.json") and honest.read("report.json")["split"] == "test"
@@ -315,7 +317,7 @@ def test_published_replayed_and_honest_stand_side_by_side(replayed):
     assert row.replayed.value == run_of(leaky).read("report.json")["metrics"]["accuracy"]
     assert row.replayed.interval and leaky.sample and leaky.sides[0].startswith("val (")
     assert drums.rows[0].published == (0.902, 0.908) and drums.rows[0].honest.interval
-    assert json.loads(json.dumps(leaky.as_table()))["rows"][0]["replayed"]["value"] == row.replayed.value
+    assert json.loads(json.dumps(leaky.to_dict()))["rows"][0]["replayed"]["value"] == row.replayed.value
 
 
 def test_every_sentence_of_a_replay_can_be_said_in_indonesian(replayed):
@@ -332,7 +334,7 @@ def test_a_run_that_is_there_is_not_trained_again_and_another_seed_is(replayed, 
     with capture_messages(again.append):
         second = replication.replicate([recipes["drums"]], root, runs_root, "sample")
     assert second[0].runs == found[1].runs and len(runs.list_runs(runs_root)) == before
-    assert [words.endswith(" is there already") for words in again] == [True, True]
+    assert [": using " in words for words in again] == [True, True]
     recipe = config.read_experiment(recipes["drums"], sample=True)
     assert replication.find_run(recipe, root, runs_root, "sample", 0) is not None
     assert replication.find_run(recipe, root, runs_root, "sample", 1) is None
@@ -371,14 +373,14 @@ def test_one_that_fails_is_named_and_the_others_go_on(recipes, root, tmp_path, m
 
 
 def test_what_is_no_recipe_is_refused_before_anything_is_trained(recipes, root, tmp_path):
-    with pytest.raises(InputError, match="tones must say in .published. what it replays"):
+    with pytest.raises(InputError, match="tones has no .published. table"):
         replication.replicate([recipes["leaky"], recipes["tones"]], root, tmp_path)
-    with pytest.raises(InputError, match="is not there: did you mean 'leaky'"):
+    with pytest.raises(InputError, match="not found: did you mean 'leaky'"):
         replication.replicate([recipes["leaky"].with_name("leeky.toml")], root, tmp_path)
     alone = tmp_path / "experiments/as_published/leaky.toml"
     alone.parent.mkdir(parents=True)
     shutil.copy(recipes["leaky"], alone)
-    with pytest.raises(InputError, match="tones.toml must be an experiment file and is not there"):
+    with pytest.raises(InputError, match="Experiment file .*tones.toml not found"):
         replication.replicate([alone], root, tmp_path)
     assert runs.list_runs(tmp_path) == []
 
@@ -389,13 +391,13 @@ def test_the_command_prints_them_side_by_side_and_says_which_figures_are_generat
     code, out, _ = musicml(*words)
     row = next(line for line in out.splitlines() if line.startswith("leaky  "))
     assert code == 0 and "0.788" in row and row.count("*") == 2
-    assert f"{leaky.rows[0].replayed.value:.3f} (" in row and "come from generated sample data" in out
-    assert "A track is on both sides. Replayed as published, accuracy is" in out
+    assert f"{leaky.rows[0].replayed.value:.3f} (" in row and "come from synthetic sample data" in out
+    assert "A track is on both sides. With the published protocol, accuracy is" in out
 
 
 def test_evaluating_such_a_run_says_where_its_fault_is_told(replayed, musicml):
     code, out, _ = musicml("evaluate", run_of(replayed[1][0]).path)
-    assert code == 0 and "no rival of honest ones" in out and "musicml replay" in out
+    assert code == 0 and "cannot be compared with honest ones" in out and "musicml replay" in out
 
 
 # What is said
@@ -408,19 +410,19 @@ def row(replayed, honest, metric="accuracy"):
 def test_a_verdict_follows_from_the_figures_whatever_they_are():
     high, low = published.IntervalEstimate(0.9, [0.85, 0.95]), published.IntervalEstimate(0.6, [0.5, 0.7])
     near, none = published.IntervalEstimate(0.8, [0.7, 0.9]), published.IntervalEstimate(None)
-    assert "flatters by 0.300, and the two intervals do not touch" in summary.write_verdict(row(high, low))
-    assert "is 0.100 higher; the intervals overlap" in summary.write_verdict(row(high, near))
-    assert "does not flatter: its figure is 0.300 lower, and the two intervals" in summary.write_verdict(row(low, high))
-    assert "is 0.100 lower; the intervals overlap, so that may be chance" in summary.write_verdict(row(near, high))
-    assert "On this data the two are the same" in summary.write_verdict(row(high, high))
+    assert "too optimistic by 0.300, and the intervals do not overlap" in summary.write_verdict(row(high, low))
+    assert "0.100 higher. The intervals overlap" in summary.write_verdict(row(high, near))
+    assert "is not optimistic: its result is 0.300 lower, and the intervals" in summary.write_verdict(row(low, high))
+    assert "0.100 lower. The intervals overlap, so this may be due to chance" in summary.write_verdict(row(near, high))
+    assert "both protocols give the same result" in summary.write_verdict(row(high, high))
     for lacking in (none, None):
-        assert "can't be compared" in summary.write_verdict(row(high, lacking))
+        assert "cannot be compared" in summary.write_verdict(row(high, lacking))
 
 
 def test_what_judging_every_file_gives_is_told_by_the_widths_of_intervals():
     wide, narrow = published.IntervalEstimate(0.8, [0.7, 0.9]), published.IntervalEstimate(0.8, [0.78, 0.82])
     (said,) = summary.compare_widths(row(wide, narrow))
-    assert "20.0 points wide" in said and "it is 4.0." in said and translate(said, "id") != said
+    assert "20.0 points wide" in said and "it is 4.0 points wide" in said and translate(said, "id") != said
     assert summary.compare_widths(row(published.IntervalEstimate(0.8, None), wide)) == []
 
 
@@ -428,7 +430,7 @@ def test_a_confidence_is_told_beside_what_was_right():
     scores = special.softmax(np.random.default_rng(0).normal(0, 3, (50, 30)), axis=1)
     served = published.score_softmax_twice(scores, np.eye(30)[scores.argmax(axis=1)], [str(k) for k in range(50)])
     said = summary.explain_softmax(served, 30)
-    assert "at most 8.6 % for any of 30 classes" in said and "100.0 % of its answers were right" in said
+    assert "at most 8.6% for any of 30 classes" in said and "100.0% of its predictions were correct" in said
     assert translate(said, "id") != said
 
 

@@ -246,7 +246,7 @@ def test_a_strangers_model_is_read_no_further_than_it_may_be(tmp_path):
 def test_the_command_says_whether_they_agree_by_its_exit_code(pair, musicml, tmp_path):
     run = shutil.copytree(pair[0].path, tmp_path / pair[0].name)
     code, out, _ = musicml("reproduce", run, "--runs", tmp_path)
-    assert code == 0 and "They agree to the bit." in out and "nothing that run.json holds differs" in out
+    assert code == 0 and "They agree bit for bit." in out and "no differences in run.json" in out
     change(runs.Run(run), "run.json", "versions", "numpy", value="1.0")
     change(runs.Run(run), "report.json", "intervals", "accuracy", value=[0.0, 0.001])
     change(runs.Run(run), "report.json", "metrics", "accuracy", value=0.0)
@@ -268,17 +268,17 @@ def test_a_reproduction_that_was_stopped_goes_on_and_is_compared(pair, musicml, 
         code, out, err = musicml("reproduce", run, "--runs", tmp_path)
     (new,) = [one for one in runs.list_runs(tmp_path) if one.name != run.name]
     hint = f"`musicml reproduce {run} --resume {new.path}`"
-    assert code == 130 and not out and hint in err and not new.is_whole
+    assert code == 130 and not out and hint in err and not new.is_complete
     with monkeypatch.context() as patched:
         patched.setattr(evaluate, "predict_test_split", stop)
         code, _, err = musicml("reproduce", run, "--runs", tmp_path, "--resume", new.path)
     assert code == 130 and hint in err and new.info.status == "trained"
     for _ in range(2):  # a complete one is only compared
         code, out, _ = musicml("reproduce", run.name, "--runs", tmp_path, "--resume", new.name)
-        assert code == 0 and "They agree to the bit." in out
+        assert code == 0 and "They agree bit for bit." in out
     assert len(runs.list_runs(tmp_path)) == 2
     code, _, err = musicml("reproduce", new.name, "--runs", tmp_path, "--resume", run.name)
-    assert code == 2 and "Expected a reproduction of run" in err
+    assert code == 2 and "is not a reproduction of run" in err
 
 
 def test_data_that_was_moved_is_named_and_changed_data_is_refused(tones, tones_toml, data_root, musicml, tmp_path):
@@ -287,9 +287,9 @@ def test_data_that_was_moved_is_named_and_changed_data_is_refused(tones, tones_t
     assert musicml(*words, "--deterministic", *set_words({"model.n_estimators": 2}))[0] == 0
     moved = shutil.move(folder, tmp_path / "elsewhere")
     code, _, err = musicml("reproduce", "tones", "--runs", root)
-    assert code == 2 and str(folder) in err and "say with --folder where it is now" in err
+    assert code == 2 and str(folder) in err and "give its location with --folder" in err
     code, out, _ = musicml("reproduce", "tones", "--runs", root, "--folder", moved)
-    assert code == 0 and "They agree to the bit." in out
+    assert code == 0 and "They agree bit for bit." in out
     shutil.copyfile(f"{moved}/low/0.wav", f"{moved}/low/1.wav")
     code, _, err = musicml("reproduce", "tones", "--runs", root, "--folder", moved)
     assert code == 2 and "low/1.wav: its content has changed" in err and len(err.splitlines()) < 5
@@ -306,7 +306,7 @@ def test_runs_that_cannot_be_trained_again_are_refused_in_a_sentence(copies, mus
         return sentence
 
     change(run, "run.json", "status", value="pretrained")
-    assert "others trained its model" in refused(run.name)
+    assert "its model was downloaded" in refused(run.name)
     change(run, "run.json", "status", value="trained")
     (run.path / "report.json").rename(run.path / "kept")
     assert "musicml train --resume" in refused(run.name)
@@ -321,7 +321,7 @@ def test_runs_that_cannot_be_trained_again_are_refused_in_a_sentence(copies, mus
     change(run, "run.json", "seed", value=99)
     assert "Its seed or its groups were changed" in refused(run.name)
     change(run, "run.json", "fold", value=1)
-    assert "is a fold of one" in refused(run.name)
+    assert "is a single fold" in refused(run.name)
     change(run, "run.json", "fold", value=None)
     change(run, "run.json", "split", "hash", value="")
-    assert "how it was split and trained" in refused(run.name)
+    assert "record its split and settings" in refused(run.name)

@@ -83,7 +83,7 @@ def test_the_layers_of_a_made_run_are_keras_own(name, pair_of):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_each_preset_makes_a_whole_run_that_reads_as_one(preset, tmp_path):
     run = make(tmp_path, family=preset, n=40)
-    assert runs.list_runs(tmp_path) == [run] and run.is_whole and runs.open_run(run.path) == run
+    assert runs.list_runs(tmp_path) == [run] and run.is_complete and runs.open_run(run.path) == run
     assert manifest.read_manifest(run).task == run.read("run.json")["task"]
     found = run.read("report.json")
     assert found["n"] == len(run.table("predictions.csv")) == 40 and found["sample"]

@@ -58,7 +58,7 @@ def test_from_another_folder_a_name_is_found_in_the_installed_package(installed)
 def test_a_folder_of_that_name_next_to_an_installed_package_belongs_to_another(installed):
     (installed.parent.parent / "experiments").mkdir()
     (installed.parent.parent / "experiments/other.toml").touch()
-    with pytest.raises(InputError, match="other.toml must be an experiment file and is not there"):
+    with pytest.raises(InputError, match="other.toml not found"):
         find_experiment("other")
 
 
@@ -77,11 +77,11 @@ def test_the_current_folder_comes_first_and_a_path_before_it(installed):
 @pytest.mark.parametrize(
     ("name", "folder", "said"),
     [
-        ("genre_gro", "", "^experiments/genre_gro.toml must .* 'genre_gru'. .* genre_gru, gtzan_gru_published, mine.$"),
-        ("genre_gro.toml", "", "^genre_gro.toml must .* 'genre_gru'. .* genre_gru, gtzan_gru_published, mine.$"),
-        ("experiments/mime.toml", "", "^experiments/mime.toml must .* 'mine'. known here: mine.$"),
-        ("elsewhere/genre_gro.toml", "", "^elsewhere/genre_gro.toml must .* did you mean 'genre_gru'"),
-        ("gtzan_gro", "as_published", "^experiments/as_published/gtzan_gro.toml .* known here: gtzan_gru_published.$"),
+        ("genre_gro", "", " experiments/genre_gro.toml not .* 'genre_gru'. .* genre_gru, gtzan_gru_published, mine.$"),
+        ("genre_gro.toml", "", " genre_gro.toml not .* 'genre_gru'. .* genre_gru, gtzan_gru_published, mine.$"),
+        ("experiments/mime.toml", "", " experiments/mime.toml not found: .* 'mine'. Known names: mine.$"),
+        ("elsewhere/genre_gro.toml", "", " elsewhere/genre_gro.toml not found: did you mean 'genre_gru'"),
+        ("gtzan_gro", "as_published", " experiments/as_published/gtzan_gro.toml .* Known names: gtzan_gru_published.$"),
     ],
 )
 def test_a_name_that_is_not_found_is_answered_with_the_nearest_one(installed, name, folder, said):

@@ -42,7 +42,7 @@ TONES = ((220.0, 0.5), (554.4, 1.3), (1_760.0, 2.1))
 def test_it_opens_and_is_listed_as_whole(old):
     run, known = old
     assert runs.open_run(run.path).read("run.json")["format_version"] == known["format_version"]
-    assert [(one.path, one.is_whole) for one in runs.list_runs(run.path.parent)] == [(run.path, True)]
+    assert [(one.path, one.is_complete) for one in runs.list_runs(run.path.parent)] == [(run.path, True)]
 
 
 def test_it_holds_every_file_that_a_whole_run_had_and_stays_small(old):

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, monk
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
-    with pytest.raises(InputError, match="must be in a folder that can be written to"), hold(tmp_path):
+    with pytest.raises(InputError, match="its folder is not writable"), hold(tmp_path):
         pass
 
 
@@ -90,12 +90,12 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, monk
     [
         (
             {"id": os.getpid()},
-            f"which process {os.getpid()} is training. Wait until it ends, or stop that process first",
+            f"is being trained by process {os.getpid()}. Wait until it ends, or stop that process first",
         ),
-        ({"id": 4_194_305}, "which another process is training"),  # killed, and its successor has only just begun
-        ({"id": 4711, "place": "elsewhere"}, "which another process is training, maybe on another machine"),
-        (None, "which another process is training"),
-        ("damaged", "which another process is training"),
+        ({"id": 4_194_305}, "is being trained by another process"),  # killed, and its successor has only just begun
+        ({"id": 4711, "place": "elsewhere"}, "is being trained by another process, maybe on another machine"),
+        (None, "is being trained by another process"),
+        ("damaged", "is being trained by another process"),
     ],
     ids=["at work", "killed", "elsewhere", "none", "damaged"],  # a process's number is no name for a test
 )
@@ -116,7 +116,7 @@ def test_a_run_that_is_training_is_not_resumed_and_stays_as_it_is(
     def resume_meanwhile(run, *rest):
         (whole,) = runs.list_runs(tmp_path)
         before = {path: path.read_bytes() for path in whole.path.rglob("*") if path.is_file()}
-        with pytest.raises(InputError, match=r"got tones-\S+, which process \d+ is training"):
+        with pytest.raises(InputError, match=r"Run tones-\S+ is being trained by process \d+"):
             training.resume_run(whole)
         said.append(musicml("train", "--resume", whole.path)[2])
         assert {path: path.read_bytes() for path in whole.path.rglob("*") if path.is_file()} == before
@@ -125,7 +125,7 @@ def test_a_run_that_is_training_is_not_resumed_and_stays_as_it_is(
     monkeypatch.setattr(trainer, "train_forest", resume_meanwhile)
     read = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": folds})
     run = training.train_experiment(read, data_root, tmp_path, folder=tones)
-    assert len(said) == (1 if folds == 1 else 3) and all("is training. Wait" in words for words in said)
+    assert len(said) == (1 if folds == 1 else 3) and all(f"by process {os.getpid()}. Wait" in words for words in said)
     assert run.status == "trained" and not list(run.path.rglob(process.LOCK))
 
 

@@ -60,32 +60,32 @@ def test_what_an_older_musicml_did_not_write_has_a_default(run):
 @pytest.mark.parametrize(
     "file, keys, value, words",
     [
-        ("run.json", ["data"], "x", "must hold data as a training writes it, and says 'x'"),
-        ("run.json", ["data", "sample"], "yes", "data.sample as a training writes it, and says 'yes'"),
-        ("run.json", ["seed"], True, "seed as a training writes it, and says True"),
-        ("run.json", ["protocol"], ["honest"], "protocol as"),
-        ("run.json", ["settings"], [1], "settings as"),
-        ("run.json", ["settings", "training", "epochs"], "x", "settings.training.epochs as"),
-        ("report.json", ["n"], 2.5, "n as a training writes it, and says 2.5"),
-        ("report.json", ["main_metric"], None, "main_metric as a training writes it, and says None"),
-        ("report.json", ["main_metric"], "luck", "main_metric as"),
-        ("report.json", ["metrics", "accuracy"], None, "metrics as"),
-        ("report.json", ["per_class"], [{"class": "blues"}], "per_class as"),
-        ("report.json", ["intervals"], {"accuracy": "wide"}, "intervals as"),
-        ("report.json", ["unlike_training"], {"n": 1}, "unlike_training as"),
+        ("run.json", ["data"], "x", "must contain a valid value of data, but has 'x'"),
+        ("run.json", ["data", "sample"], "yes", "a valid value of data.sample, but has 'yes'"),
+        ("run.json", ["seed"], True, "a valid value of seed, but has True"),
+        ("run.json", ["protocol"], ["honest"], "value of protocol"),
+        ("run.json", ["settings"], [1], "value of settings"),
+        ("run.json", ["settings", "training", "epochs"], "x", "value of settings.training.epochs"),
+        ("report.json", ["n"], 2.5, "a valid value of n, but has 2.5"),
+        ("report.json", ["main_metric"], None, "a valid value of main_metric, but has None"),
+        ("report.json", ["main_metric"], "luck", "value of main_metric"),
+        ("report.json", ["metrics", "accuracy"], None, "value of metrics"),
+        ("report.json", ["per_class"], [{"class": "blues"}], "value of per_class"),
+        ("report.json", ["intervals"], {"accuracy": "wide"}, "value of intervals"),
+        ("report.json", ["unlike_training"], {"n": 1}, "value of unlike_training"),
     ],
 )
 def test_a_value_of_another_kind_is_refused_in_one_short_sentence(file, keys, value, words, run):
     odd(run.path, file, *keys, value=value)
     with pytest.raises(InputError) as refused:
         _ = run.info if file == "run.json" else run.report
-    assert str(refused.value).startswith(f"{file} of run run must hold ") and words in str(refused.value)
+    assert str(refused.value).startswith(f"{file} of run run must contain ") and words in str(refused.value)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 250
 
 
 def test_a_report_that_is_no_object_is_refused(run):
     (run.path / "report.json").write_text("[]")
-    with pytest.raises(InputError, match=r"must hold \{\.\.\.\} as a training writes it"):
+    with pytest.raises(InputError, match=r"must contain a valid value of \{\.\.\.\}"):
         _ = run.report
 
 

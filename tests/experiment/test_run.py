@@ -38,14 +38,14 @@ def test_a_run_begins_with_its_name_its_experiment_and_its_facts(tmp_path):
 
 def test_a_run_has_a_status_and_only_its_report_makes_it_whole(tmp_path):
     run = begun(tmp_path)
-    assert (run.status, run.is_whole) == ("started", False)
+    assert (run.status, run.is_complete) == ("started", False)
     run.update(status="trained")
-    assert (run.status, run.is_whole) == ("trained", False)
+    assert (run.status, run.is_complete) == ("trained", False)
     told(run, status="whole")
-    assert not run.is_whole
+    assert not run.is_complete
     told(run, status="trained")
     files.write_json(run.path / "report.json", {})
-    assert (run.status, run.is_whole) == ("whole", True)
+    assert (run.status, run.is_complete) == ("whole", True)
 
 
 def test_two_runs_that_begin_in_one_second_get_two_folders(tmp_path):
@@ -57,7 +57,7 @@ def test_two_runs_that_begin_in_one_second_get_two_folders(tmp_path):
 def test_a_thousand_runs_of_one_second_are_enough(tmp_path):
     for name in ["a", *(f"a-{number}" for number in range(2, 1000))]:
         (tmp_path / name).mkdir()
-    with pytest.raises(InputError, match="has a thousand of that second"):
+    with pytest.raises(InputError, match="already has 999 runs"):
         runs.make_run_folder(tmp_path, "a")
 
 
@@ -98,15 +98,15 @@ def test_a_run_is_opened_by_its_path_or_by_its_name(tmp_path):
 def test_a_run_of_another_format_is_refused(tmp_path, version):
     run = begun(tmp_path)
     told(run, format_version=version)
-    with pytest.raises(InputError, match=f"must be of format 1 and is of {version}"):
+    with pytest.raises(InputError, match=f"in format 1, got format {version}"):
         runs.open_run(run.name, tmp_path)
 
 
 def test_an_unknown_name_gets_the_nearest_run(tmp_path):
     run = begun(tmp_path)
-    with pytest.raises(InputError, match=f"must be a run folder .* did you mean '{run.name}'"):
+    with pytest.raises(InputError, match=f"is not a run folder .* did you mean '{run.name}'"):
         runs.open_run(run.name[:-1] + "9", tmp_path)
-    with pytest.raises(InputError, match="known here: none"):
+    with pytest.raises(InputError, match="known names: none"):
         runs.open_run("genre_gru")
 
 
@@ -117,16 +117,16 @@ def test_a_name_never_leads_out_of_the_folder_of_runs(tmp_path, name):
     for folder in (tmp_path / "etc", tmp_path / "deep" / "secret", tmp_path / "secret"):
         folder.mkdir(parents=True)
         files.write_json(folder / "run.json", {"format_version": 1})
-    with pytest.raises(InputError, match="must be a run folder"):
+    with pytest.raises(InputError, match="is not a run folder"):
         runs.open_run(name, root)
 
 
 def test_what_a_run_lacks_is_named_with_the_cure(tmp_path):
     run = begun(tmp_path)
-    with pytest.raises(InputError, match=f"run {run.name} must hold serving.json, and it is missing: finish the run"):
+    with pytest.raises(InputError, match=f"serving.json of run {run.name} is missing: finish the run"):
         run.read("serving.json")
     (run.path / "serving.json").write_text("{")
-    with pytest.raises(InputError, match="serving.json of run .* must be JSON and can't be read"):
+    with pytest.raises(InputError, match="Could not read serving.json of run .* as JSON"):
         run.read("serving.json")
 
 
@@ -139,5 +139,5 @@ def test_a_table_of_a_run_is_its_rows_and_a_missing_one_is_empty(tmp_path):
 
 def test_runs_that_can_not_be_written_are_a_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file where the folder belongs")
-    with pytest.raises(InputError, match="must be in a folder, and .* stands in its way"):
+    with pytest.raises(InputError, match="Could not write .* is not a folder"):
         begun(tmp_path / "runs")

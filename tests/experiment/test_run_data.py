@@ -51,8 +51,8 @@ def moved(made, tmp_path):
 
 def test_a_run_goes_on_with_its_folder_elsewhere_and_under_another_name(ask, made, moved):
     run, code, out, err = ask(moved, "--json")
-    assert code == 0 and json.loads(out)["metrics"]["accuracy"] == 1.0 and "can't be told" not in err
-    assert run.is_whole and run.info.data.folder == str(moved)
+    assert code == 0 and json.loads(out)["metrics"]["accuracy"] == 1.0 and "can't check" not in err
+    assert run.is_complete and run.info.data.folder == str(moved)
     assert {"hash": run.info.data.hash, "dataset": "tones"}.items() <= made[0].read("run.json")["data"].items()
 
 
@@ -104,8 +104,8 @@ def test_a_folder_of_other_files_is_refused_and_it_says_how_many_and_which_first
     make(moved)
     run, code, out, err = ask(moved)
     assert (code, out) == (2, "") and f"Files that differ: {words}" in err and "Traceback" not in err
-    assert f"the 24 files it began with, and {moved}" in err
-    assert not run.is_whole and run.info.data.folder != str(moved)
+    assert f"but {moved} has changed" in err
+    assert not run.is_complete and run.info.data.folder != str(moved)
 
 
 SPELLED = {  # files and classes of the tones, as their owner names them
@@ -166,7 +166,7 @@ def test_names_may_be_written_in_another_of_unicodes_forms(spelled, words, statu
     assert code == 0, err
     assert json.loads(out)["unreadable"] == [] and json.loads(out)["metrics"]["accuracy"] == 1.0
     tested = {row["example"] for row in run.table("split.csv") if row["split"] == "test"}
-    assert {row["example"] for row in run.table("predictions.csv")} == tested and run.is_whole
+    assert {row["example"] for row in run.table("predictions.csv")} == tested and run.is_complete
 
 
 def test_another_content_under_a_name_in_another_form_is_refused(spelled, musicml, tmp_path):
@@ -177,7 +177,7 @@ def test_another_content_under_a_name_in_another_form_is_refused(spelled, musicm
     name = accented[0] if accented else "high/3.wav"
     write_tone(moved / unicodedata.normalize("NFC", name), 250)
     code, out, err = musicml("evaluate", run.path, "--folder", moved)
-    assert (code, out) == (2, "") and not run.is_whole
+    assert (code, out) == (2, "") and not run.is_complete
     assert f"Files that differ: 1; the first, {name}: its content has changed" in err
 
 
@@ -198,21 +198,21 @@ def test_two_files_whose_names_differ_in_their_form_alone_stay_two(made, tones_t
 def test_a_place_that_is_no_folder_of_classes_is_refused(ask, made, tones, tmp_path):
     for place in (tmp_path / "nowhere", tones / "low/3.wav", tones / "low"):
         run, code, out, err = ask(place)
-        assert (code, out) == (2, "") and str(place) in err and "Traceback" not in err and not run.is_whole
+        assert (code, out) == (2, "") and str(place) in err and "Traceback" not in err and not run.is_complete
 
 
 def test_without_digests_the_same_files_are_taken_and_it_says_where_it_cant_tell(ask, made, moved):
     before = made[0].table("digests.csv")
     run, code, _, err = ask(moved, old=True)
     told = run.table("digests.csv") == before  # a training that goes on knows its files by their features
-    assert code == 0 and run.is_whole
-    assert told != ("run moved has no digests.csv: whether these are the files it began with can't be told" in err)
+    assert code == 0 and run.is_complete
+    assert told != ("run moved has no digests.csv, so musicml can't check whether these are the files" in err)
 
 
 def test_without_digests_a_file_that_is_missing_is_named(ask, moved):
     (moved / "low/3.wav").unlink()
     run, code, _, err = ask(moved, old=True)
-    assert code == 2 and "Files that differ: 1; the first, low/3.wav: it is missing" in err and not run.is_whole
+    assert code == 2 and "Files that differ: 1; the first, low/3.wav: it is missing" in err and not run.is_complete
 
 
 def test_a_changed_file_of_a_run_without_digests_is_not_resumed_but_not_named(made, moved, musicml, tmp_path):
@@ -221,7 +221,7 @@ def test_a_changed_file_of_a_run_without_digests_is_not_resumed_but_not_named(ma
     (run.path / "digests.csv").unlink()
     write_tone(moved / "low/3.wav", 250)
     code, _, err = musicml("train", "--resume", run.path, "--folder", moved)
-    assert code == 2 and "has changed since: train again" in err and "has no digests.csv" in err
+    assert code == 2 and "has changed (" in err and "has no digests.csv" in err
 
 
 def test_groups_that_changed_are_told_from_files_that_did(made, moved, musicml, tmp_path):
@@ -229,7 +229,7 @@ def test_groups_that_changed_are_told_from_files_that_did(made, moved, musicml, 
     run.update(status="started")
     (moved / "groups.csv").write_text("file,group\nlow/1.wav,mine\nlow/2.wav,mine\n")
     code, _, err = musicml("train", "--resume", run.path, "--folder", moved)
-    assert code == 2 and "its files are the same, but not their classes, groups or splits" in err
+    assert code == 2 and "its files are the same, but their classes, groups or splits differ" in err
 
 
 def test_a_whole_run_gives_its_figures_for_its_own_files_alone(asked_about_tones, moved, tones, musicml, snapshot):
@@ -237,13 +237,13 @@ def test_a_whole_run_gives_its_figures_for_its_own_files_alone(asked_about_tones
     same = shutil.copytree(tones, moved.parent / "same")
     code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same, "--json")
     assert code == 0 and json.loads(out)["split"] == "test"
-    assert f"is whole and keeps the old place: for pages to find its files, put them at {tones}" in err
-    assert "keeps the old place" not in musicml("evaluate", asked_about_tones.path, "--folder", tones)[2]
+    assert "is complete and keeps the old path" in err and f"to find its files, put them at {tones}" in err
+    assert "keeps the old path" not in musicml("evaluate", asked_about_tones.path, "--folder", tones)[2]
     (same / "low/3.wav").unlink()
     code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same)
     assert (code, out) == (2, "") and "low/3.wav: it is missing" in err
     code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same, "--on", same)
-    assert (code, out) == (2, "") and "give one of them" in err
+    assert (code, out) == (2, "") and "cannot be combined" in err
     assert snapshot(asked_about_tones.path) == before
 
 
@@ -254,10 +254,10 @@ def test_a_data_set_may_be_below_another_data_root(trained, data_root, musicml, 
         (run.path / file).unlink()
     (tmp_path / "elsewhere").symlink_to(data_root)
     code, out, err = musicml("evaluate", run.path, "--folder", tmp_path / "elsewhere")
-    assert (code, out) == (2, "") and "name the folder that holds it with --data-root" in err
+    assert (code, out) == (2, "") and "run was trained on the " in err and "with --data-root" in err
     code, _, err = musicml("evaluate", run.path, "--data-root", tmp_path / "elsewhere")
-    assert code == 0 and run.is_whole and run.info.data.root == str(tmp_path / "elsewhere")
-    assert ("has no digests.csv: whether these are the files" in err) == (name == "vggish")
+    assert code == 0 and run.is_complete and run.info.data.root == str(tmp_path / "elsewhere")
+    assert ("has no digests.csv, so musicml can't check whether these are" in err) == (name == "vggish")
     metric = run.report.main
     assert metric == pytest.approx(trained(name).report.main, rel=1e-6)
 
@@ -268,8 +268,8 @@ def test_a_whole_run_gives_its_figures_for_its_data_set_alone(trained, data_root
     (tmp_path / "elsewhere").symlink_to(data_root)
     code, out, err = musicml("evaluate", run.path, "--data-root", tmp_path / "elsewhere", "--json")
     assert code == 0 and json.loads(out)["metrics"] == run.read("report.json")["metrics"]
-    assert f"for pages to find its data, set MUSICML_DATA={tmp_path / 'elsewhere'}" in err
-    assert "keeps the old place" not in musicml("evaluate", run.path, "--data-root", data_root)[2]
+    assert f"keeps the old path: for the dashboard to find its data, set MUSICML_DATA={tmp_path / 'elsewhere'}" in err
+    assert "keeps the old path" not in musicml("evaluate", run.path, "--data-root", data_root)[2]
     code, out, err = musicml("evaluate", run.path, "--data-root", tmp_path / "nowhere")
     assert (code, out) == (2, "") and str(tmp_path / "nowhere") in err
     place = Path("sample") / run.info.data.dataset
@@ -292,7 +292,7 @@ def test_a_cross_validation_goes_on_with_folder_and_data_root_elsewhere(tones, t
     code, _, err = musicml(*words)
     assert code == 2 and "Traceback" not in err and str(tmp_path / "before") in err
     code, _, _ = musicml(*words, "--data-root", tmp_path / "after/data")
-    assert code == 0 and run.is_whole and run.report.n == 24
+    assert code == 0 and run.is_complete and run.report.n == 24
     assert runs.get_fold(run, 2).info.data.folder == run.info.data.folder == str(tmp_path / "after/tones")
 
 
@@ -316,8 +316,8 @@ def test_damaged_digests_are_one_sentence(made, tones, musicml, tmp_path, damage
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     code, out, err = musicml("evaluate", run.path, "--on", tones)
     assert (code, out) == (2, "") and "Traceback" not in err
-    assert "digests.csv of run run must hold the digest and the side of each example" in err
-    with pytest.raises(InputError, match="put it back, or remove it"):
+    assert "digests.csv of run run must contain the digest and the split of each example" in err
+    with pytest.raises(InputError, match="Restore it, or remove it"):
         read_digests(run)
 
 

@@ -34,9 +34,9 @@ def test_a_deleted_run_is_nowhere_and_comes_back_as_it_was(root, snapshot):
     moved = trash.delete_run(run.name, root)
     assert moved == root / ".trash" / run.name and list_runs(root) == [other]
     assert [one.name for one in trash.list_trash(root)] == [run.name]
-    with pytest.raises(InputError, match=f"a deleted run has that name, and `musicml runs --restore {run.name}`"):
+    with pytest.raises(InputError, match=f"a deleted run has that name.* `musicml runs --restore {run.name}`"):
         open_run(run.name, root)
-    with pytest.raises(InputError, match=f"which is none: it is in the trash.* --restore {run.name}`"):  # twice
+    with pytest.raises(InputError, match=f"to delete: it is in the trash.* --restore {run.name}`"):  # twice
         trash.delete_run(run.name, root)
     assert trash.restore_run(run.name, root) == run.path and snapshot(run.path) == before
     assert trash.list_trash(root) == []
@@ -52,7 +52,7 @@ def test_runs_of_one_name_stand_beside_each_other_in_the_trash(root):
     names = [run.name, f"{run.name}~deleted-2", f"{run.name}~deleted-3"]
     assert [one.name for one in trash.list_trash(root)] == names
     assert trash.restore_run(names[2], root) == run.path and '"number": 2' in (run.path / "run.json").read_text()
-    with pytest.raises(InputError, match="to be free for the run to restore"):
+    with pytest.raises(InputError, match="Could not restore the run"):
         trash.restore_run(names[1], root)
     assert [one.name for one in trash.list_trash(root)] == names[:2]
 
@@ -80,14 +80,14 @@ def test_a_run_is_named_by_its_name_or_its_folder_and_only_in_the_folder_of_runs
     monkeypatch.chdir(tmp_path)
     assert trash.restore_run(run.name, root) == run.path
     for name in (str(elsewhere.path), str(fold.path), str(root / "x" / ".." / ".." / "others" / elsewhere.name)):
-        with pytest.raises(InputError, match="Name its folder of runs with --runs|which is none"):
+        with pytest.raises(InputError, match="Name its folder of runs with --runs|There is no run"):
             trash.delete_run(name, root)
     for name in ("..", ".", "", "../others", str(root), ".trash", str(tmp_path)):
-        with pytest.raises(InputError, match="Expected a run to delete"):
+        with pytest.raises(InputError, match="There is no run"):
             trash.delete_run(name, root)
         with pytest.raises(InputError, match="Expected a run in the trash"):
             trash.restore_run(name, root)
-    assert list_runs(root) == [run] and elsewhere.is_whole
+    assert list_runs(root) == [run] and elsewhere.is_complete
 
 
 def test_an_experiments_name_is_no_run_to_delete(root):
@@ -110,7 +110,7 @@ def test_of_a_link_the_link_is_deleted_and_not_what_it_leads_to(root, tmp_path):
     root.mkdir()
     (root / "linked").symlink_to(run.path)
     trash.delete_run("linked", root)
-    assert run.is_whole and list_runs(root) == []
+    assert run.is_complete and list_runs(root) == []
     assert trash.restore_run("linked", root) == root / "linked" and (root / "linked").is_symlink()
     (run.path / "run.json").unlink()
     run.path.rename(tmp_path / "gone")
@@ -120,7 +120,7 @@ def test_of_a_link_the_link_is_deleted_and_not_what_it_leads_to(root, tmp_path):
 
 def test_a_run_that_is_training_is_not_deleted(root):
     run = create_run(root, "genre_gru", 0, "", {})  # by this process, which is there
-    with pytest.raises(InputError, match="still is"):
+    with pytest.raises(InputError, match="is still training"):
         trash.delete_run(run.name, root)
     over = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     run.update()
@@ -136,7 +136,7 @@ def test_a_lock_tells_whether_a_run_is_training_whatever_run_json_says(root):
     run = create_run(root, "genre_gru", 0, "", {})
     lock = FileLock(run.path / ".lock")
     with lock:
-        with pytest.raises(InputError, match="still is"):
+        with pytest.raises(InputError, match="is still training"):
             trash.delete_run(run.name, root)
     (run.path / ".lock").touch()  # left behind
     assert trash.delete_run(run.name, root).is_dir()
@@ -162,6 +162,6 @@ def test_a_training_on_another_machine_counts_as_over_once_its_files_are_quiet(r
 def test_a_trash_that_is_a_file_is_told_in_a_sentence(root):
     run = make_run(root)
     (root / ".trash").write_text("mine")
-    with pytest.raises(InputError, match="stands in its way"):
+    with pytest.raises(InputError, match="is not a folder"):
         trash.delete_run(run.name, root)
-    assert run.is_whole and trash.list_trash(root) == []
+    assert run.is_complete and trash.list_trash(root) == []

@@ -54,7 +54,7 @@ def test_an_augmentation_as_it_stands_changes_nothing():
     assert augmentation.augment_clips(x, Augment(), rng(), None) is x
     pixels = np.stack([drawn()] * 2)
     assert augmentation.augment_clips(pixels, Augment(), rng(), None) is pixels
-    assert not Augment().varies and not Augment().mixes
+    assert not Augment().is_varying and not Augment().is_mixing
 
 
 def test_gain_moves_all_of_a_clip_by_one_number_of_decibels_and_never_below_silence():
@@ -116,12 +116,12 @@ def test_tempo_takes_more_or_less_of_a_track_for_a_clip_of_the_same_length():
     ramp = np.repeat(np.arange(1000, dtype=np.float32)[:, None], 3, axis=1)
     found = Features(ramp, np.array([0]), np.array([1000]), True, "key", {})
     clips = inputs.Clips(found, np.zeros(8, int), np.full(8, 400), 100)
-    varied = clips.varied(np.arange(8), Augment(tempo=0.25), rng())
+    varied = clips.get_augmented(np.arange(8), Augment(tempo=0.25), rng())
     slopes = (varied[:, -2, 0] - varied[:, 1, 0]) / 97
     assert varied.shape == (8, 100, 3) and ((0.79 < slopes) & (slopes < 1.26)).all() and np.ptp(slopes) > 0.1
     assert np.allclose(varied[:, 50, 0], 450, atol=2), "about its middle"
-    short = replace(found, length=np.array([100]))
-    ends = replace(clips, features=short, start=np.zeros(8, int)).varied(np.arange(8), Augment(tempo=0.25), rng())
+    short = replace(clips, features=replace(found, length=np.array([100])), start=np.zeros(8, int))
+    ends = short.get_augmented(np.arange(8), Augment(tempo=0.25), rng())
     assert ends.shape == (8, 100, 3) and ends.max() < 100, "nothing of the next track"
 
 
@@ -141,18 +141,18 @@ def test_masks_hide_whole_bands_and_whole_stretches_behind_their_mean():
 
 def test_a_picture_is_moved_by_what_is_drawn_and_its_edges_are_repeated():
     pixels = drawn()
-    down = augmentation.warped(pixels, 0.0, 1.0, 0.0, 5.0)
+    down = augmentation.warp_picture(pixels, 0.0, 1.0, 0.0, 5.0)
     assert np.array_equal(down[5:], pixels[:-5]) and (down[:5] == 0).all()
-    right = augmentation.warped(pixels, 0.0, 1.0, 4.0, 0.0)
+    right = augmentation.warp_picture(pixels, 0.0, 1.0, 4.0, 0.0)
     assert np.array_equal(right[:, 4:], pixels[:, :-4]) and np.array_equal(right[:, :4], pixels[:, :1].repeat(4, 1))
 
 
 def test_a_picture_turned_by_half_stands_on_its_head_and_zoomed_keeps_its_middle():
     pixels = drawn()
-    turned = augmentation.warped(pixels, np.pi, 1.0, 0.0, 0.0)
+    turned = augmentation.warp_picture(pixels, np.pi, 1.0, 0.0, 0.0)
     assert np.abs(turned.astype(int) - pixels[::-1, ::-1]).max() <= 1
     pixels[..., 0] = np.where(pixels[..., 1] > 0, 0, pixels[..., 0])  # the square alone is left in red
-    larger = augmentation.warped(pixels, 0.0, 2.0, 0.0, 0.0)
+    larger = augmentation.warp_picture(pixels, 0.0, 2.0, 0.0, 0.0)
     red = [values[..., 0] > 127 for values in (pixels, larger)]
     assert red[1].sum() == 4 * red[0].sum()
     assert np.allclose(np.argwhere(red[0]).mean(axis=0), np.argwhere(red[1]).mean(axis=0), atol=0.1)
@@ -166,20 +166,20 @@ def test_a_turned_picture_has_its_edge_repeated_however_far_it_is_turned(height,
     pixels = rng().integers(0, 256, (height, width, 3), dtype=np.uint8)
     margin = 400  # more than any of these needs
     extended = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
-    expected = augmentation.warped(extended, angle, scale, across, down)[margin:-margin, margin:-margin]
-    found = augmentation.warped(pixels, angle, scale, across, down)
+    expected = augmentation.warp_picture(extended, angle, scale, across, down)[margin:-margin, margin:-margin]
+    found = augmentation.warp_picture(pixels, angle, scale, across, down)
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 def test_flip_mirrors_every_second_picture_and_brightness_scales_it():
     pixels = drawn()
     pixels[:, :5] = 90
-    seen = [augmentation.picture(pixels, Augment(flip=True), rng(seed)) for seed in range(40)]
+    seen = [augmentation.augment_picture(pixels, Augment(flip=True), rng(seed)) for seed in range(40)]
     mirrored = [np.array_equal(one, pixels[:, ::-1]) for one in seen]
     assert all(m or np.array_equal(one, pixels) for m, one in zip(mirrored, seen, strict=True))
     assert 10 < sum(mirrored) < 30
     grey = np.full((4, 4, 3), 100, np.uint8)
-    levels = [augmentation.picture(grey, Augment(brightness=0.5), rng(seed))[0, 0, 0] for seed in range(40)]
+    levels = [augmentation.augment_picture(grey, Augment(brightness=0.5), rng(seed))[0, 0, 0] for seed in range(40)]
     assert min(levels) >= 50 and max(levels) <= 150 and max(levels) - min(levels) > 50
 
 
@@ -210,17 +210,17 @@ def test_the_same_generator_gives_the_same_and_another_gives_other_examples():
 @pytest.mark.parametrize(
     "text, words",
     [
-        (TEXT + "flip = true", "augment.flip in x.toml is for features of kind pixels, and features.kind is log_mel"),
-        (TEXT.replace("log_mel", "mfcc") + "gain = 3", "augment.gain in x.toml is for features of kind log_mel"),
-        (TEXT + "pitch = 0.1", "augment.pitch in x.toml is for features of kind spectrogram, and features.kind is log"),
-        (TEXT + "views = 3", "augment.views = 3 in x.toml needs something to vary"),
-        (TEXT + "shift = 0.1\nviews = 3", "are computed once for a frozen backbone, and this model has none"),
-        (PICTURES.format(frozen="true") + "flip = true", "varies what a frozen backbone sees"),
+        (TEXT + "flip = true", "augment.flip in x.toml works with features of kind pixels, but features.kind is log_m"),
+        (TEXT.replace("log_mel", "mfcc") + "gain = 3", "augment.gain in x.toml works with features of kind log_mel"),
+        (TEXT + "pitch = 0.1", "augment.pitch in x.toml works with features of kind spectrogram, but"),
+        (TEXT + "views = 3", "augment.views = 3 in x.toml needs another option"),
+        (TEXT + "shift = 0.1\nviews = 3", "augment.views = 3 in x.toml needs a frozen backbone"),
+        (PICTURES.format(frozen="true") + "flip = true", "[augment] in x.toml has no effect on a frozen backbone"),
         (TEXT + "mixup = -1", "augment.mixup = -1 must be a number from 0.0 to 10.0"),
         (TEXT + "mixupp = 1", "has no key 'mixupp'"),
-        (TEXT.replace('"cnn"', '"forest"') + "mixup = 1.0", "is for networks"),
-        (TEXT + "[training]\nwarmup = 0.1", "training.warmup = 0.1 in x.toml is the beginning of a cosine schedule"),
-        (TEXT + "[training]\nfinetune_epochs = 2", "needs a backbone that was frozen before"),
+        (TEXT.replace('"cnn"', '"forest"') + "mixup = 1.0", "is for neural networks"),
+        (TEXT + "[training]\nwarmup = 0.1", "training.warmup = 0.1 in x.toml needs a cosine schedule"),
+        (TEXT + "[training]\nfinetune_epochs = 2", "needs a frozen backbone"),
     ],
 )
 def test_what_means_nothing_is_refused_in_one_sentence(text, words):
@@ -233,4 +233,4 @@ def test_a_frozen_backbone_may_see_views_or_be_fine_tuned_with_variation():
     frozen = PICTURES.format(frozen="true") + "flip = true\n"
     assert config.parse_experiment("x", frozen + "views = 2").augment.views == 2
     assert config.parse_experiment("x", frozen + "[training]\nfinetune_epochs = 2").augment.flip
-    assert config.parse_experiment("x", PICTURES.format(frozen="false") + "flip = true").augment.varies
+    assert config.parse_experiment("x", PICTURES.format(frozen="false") + "flip = true").augment.is_varying

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.numeric
 SETTINGS = Spectrogram(sample_rate=8_000, hop_length=400, n_bins=129, seconds=10.0)  # 200 columns
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 COLORS = (*figure.MAPS, "grey")
-CROPPED = "The picture is a figure: its margins were cropped, and "
+CROPPED = "The picture is a figure. Its margins were cropped, and "
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_figure_gives_the_levels_that_it_was_drawn_of_and_says_so(colors, page
     words = (
         "the lightest was read"
         if colors == "grey"
-        else f"its colors were read as levels, as {colors} has them, the lightest as"
+        else f"its colors were read as levels of the map {colors}, the lightest as"
     )
     assert len(warnings) == 1 and warnings[0].startswith(f"{CROPPED}{words}")
 
@@ -176,7 +176,7 @@ def test_black_edges_that_are_a_maps_own_silence_are_no_margins(colors, levels):
     values = faded(levels)
     values[:20] = values[-20:] = values[:, :9] = values[:, -9:] = 0
     grey, warnings = figure.read_levels(drawn(values, colors), "it")
-    assert grey.shape == (258, 400, 3) and warnings[0].startswith("The picture is in color:")
+    assert grey.shape == (258, 400, 3) and warnings[0].startswith("The picture is in color.")
 
 
 @pytest.mark.parametrize("colors", COLORS)
@@ -186,22 +186,20 @@ def test_a_color_bar_tells_which_end_of_a_map_is_loud(colors, paper, ink, is_upr
     reversed_, words = read(encoded(with_bar(drawn(255 - levels, colors), colors, is_reversed=True, **options)))
     plain, others = read(encoded(with_bar(drawn(levels, colors), colors, **options)))
     assert distance(reversed_, wanted) < 2.5 and distance(plain, wanted) < 2.5
-    assert "the darkest" in words[0] and words[0].endswith("as the loudest, as its color bar has it.")
+    assert "the darkest" in words[0] and words[0].endswith("as the loudest, according to its color bar.")
     assert "the lightest" in others[0] and "bar has it" not in others[0]
 
 
 def test_a_reversed_map_without_a_bar_is_read_with_its_lightest_color_as_the_loudest_and_says_so(levels, wanted):
     values, warnings = read(encoded(as_figure(drawn(255 - levels, "viridis"), spines=1, ticks=True)))
-    assert distance(255 - values, wanted) < 2.5 and warnings[0].endswith("has them, the lightest as the loudest.")
+    assert distance(255 - values, wanted) < 2.5 and warnings[0].endswith("the lightest as the loudest.")
 
 
 @pytest.mark.parametrize("colors", figure.MAPS)
 def test_a_colored_spectrogram_without_margins_is_read(colors, levels, wanted):
     values, warnings = read(encoded(drawn(levels, colors)))
     assert distance(values, wanted) < 1.5
-    said = (
-        f"The picture is in color: its colors were read as levels, as {colors} has them, the lightest as the loudest."
-    )
+    said = f"The picture is in color. Its colors were read as levels of the map {colors}, the lightest as the loudest."
     assert warnings == (said,)
 
 
@@ -274,7 +272,7 @@ def curve(color=(31, 119, 180)):
 def test_jet_and_photographs_are_refused_since_their_lightness_is_no_level(page, format, levels):
     for pixels in (drawn(levels, "jet"), photograph(0), photograph(1)):
         content = encoded(as_figure(pixels, spines=1, ticks=True) if page else pixels, format)
-        with pytest.raises(InputError, match="in grey or in the colors of viridis, magma.*as jet and photographs have"):
+        with pytest.raises(InputError, match="in grey or in the colors of viridis, magma.*as jet"):
             read(content)
 
 
@@ -295,7 +293,7 @@ def test_a_figure_of_something_else_is_refused(format, levels):
 
 def test_a_figure_too_short_for_a_clip_is_repeated_and_says_both(levels):
     content = encoded(as_figure(drawn(levels, "magma")))
-    values, warnings = read(content, SETTINGS.n_samples(300))
+    values, warnings = read(content, SETTINGS.count_samples(300))
     assert len(values) == 300 and warnings[0].startswith(CROPPED) and "was repeated to fill 300" in warnings[1]
 
 

@@ -41,14 +41,14 @@ def test_a_resumed_training_leaves_no_exported_model_of_before(asked_about_tones
     run.update(status="started")
     monkeypatch.setattr("musicml.training.trainer.export_forest_onnx", lambda *_: "not exported: it can't be here")
     train.resume_run(run)
-    assert not (run.path / "model.onnx").exists() and Predictor(run).model().engine == "scikit-learn"
+    assert not (run.path / "model.onnx").exists() and Predictor(run).load_model().engine == "scikit-learn"
 
 
 def test_a_missing_package_is_named_as_such(asked_about_tones, monkeypatch):
     def missing(*_):
         raise ModuleNotFoundError("No module named 'skops'")
 
-    monkeypatch.setattr(backends, "by_scikit_learn", missing)
+    monkeypatch.setattr(backends, "_load_scikit_learn", missing)
     with pytest.raises(InputError, match="needs a package that is not installed .No module named 'skops'."):
         backends.load_model(asked_about_tones.path, manifest.read_manifest(asked_about_tones), "keras")
 
@@ -78,13 +78,13 @@ def load_saved(path):
 def undigested(monkeypatch):
     """Models are taken whatever their digest, as the user's own."""
     monkeypatch.setattr(trust, "is_own", lambda run: True)
-    monkeypatch.setattr(backends, "own", lambda path, serving: path / serving.model["file"])
+    monkeypatch.setattr(backends, "find_original_model", lambda path, serving: path / serving.model["file"])
 
 
 @pytest.mark.parametrize("version", ["99.0.0", "99.1.0.dev2027010103", "4.0.0rc1"])
 def test_a_model_of_a_newer_keras_names_the_version_to_install(undigested, version, tmp_path):
     path = save_model(tmp_path / "run/model.keras", version, "QuantumDense")
-    with pytest.raises(InputError, match=f'the model of run must be read by Keras {version} .*keras>={version}"`'):
+    with pytest.raises(InputError, match=f'The model of run was saved by Keras {version}, .*keras>={version}"`'):
         load_saved(path)
 
 
@@ -104,7 +104,7 @@ def test_a_damaged_model_or_an_unknown_layer_of_this_keras_is_no_matter_of_versi
     paths += [save_model(tmp_path / "nameless/model.keras", "99.0.0", "QuantumDense", ["metadata.json"])]
     paths += [save_model(tmp_path / "odd/model.keras", ["99"], "QuantumDense")]
     for path in paths:
-        with pytest.raises(InputError, match=f"the model of {path.parent.name} must be whole and can't be"):
+        with pytest.raises(InputError, match=f"Could not load the model of {path.parent.name}"):
             load_saved(path)
 
 

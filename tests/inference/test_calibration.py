@@ -81,7 +81,7 @@ def test_scores_of_zero_and_one_stay_finite(task):
         tempered = calibration.apply_temperature(scores, temperature, task)
         assert np.isfinite(tempered).all() and (tempered >= 0).all() and (tempered <= 1).all()
         assert (tempered.argmax(axis=1) == [1, 0]).all()
-    assert np.isfinite(calibration.log_loss(scores, 1 - scores, task))
+    assert np.isfinite(calibration.compute_log_loss(scores, 1 - scores, task))
 
 
 def test_any_leading_shape_is_tempered_alike():
@@ -94,15 +94,15 @@ def test_log_loss_equals_scikit_learns_and_cells_that_nobody_judged_do_not_count
     from sklearn.metrics import log_loss
 
     scores, targets = single(300, 1.5, 0)
-    assert calibration.log_loss(scores, targets, "single") == pytest.approx(log_loss(targets, scores), rel=1e-9)
+    assert calibration.compute_log_loss(scores, targets, "single") == pytest.approx(log_loss(targets, scores), rel=1e-9)
     scores, targets = multi(300, 1.5, 0)
     seen = ~np.isnan(targets)
-    assert calibration.log_loss(scores, targets, "multi") == pytest.approx(
+    assert calibration.compute_log_loss(scores, targets, "multi") == pytest.approx(
         log_loss(targets[seen], scores[seen]), rel=1e-9
     )
     changed = np.where(seen, scores, 0.999)
-    assert calibration.log_loss(changed, targets, "multi") == pytest.approx(
-        calibration.log_loss(scores, targets, "multi"), rel=1e-9
+    assert calibration.compute_log_loss(changed, targets, "multi") == pytest.approx(
+        calibration.compute_log_loss(scores, targets, "multi"), rel=1e-9
     )
 
 
@@ -113,7 +113,7 @@ def test_the_fitted_temperature_finds_how_sure_the_scores_were_and_lowers_the_lo
     temperature = calibration.fit_temperature(scores, targets, task)
     assert temperature == pytest.approx(sureness, rel=0.15)
     losses = [
-        calibration.log_loss(calibration.apply_temperature(scores, t, task), targets, task)
+        calibration.compute_log_loss(calibration.apply_temperature(scores, t, task), targets, task)
         for t in (temperature, 1.0, 0.9 * temperature, 1.1 * temperature)
     ]
     assert losses[0] <= min(losses) + 1e-9
@@ -144,9 +144,9 @@ def test_a_temperature_that_ends_at_its_bound_is_remarked_on(task):
     unsure = 0.5 + 0.02 * (truth - 0.5)  # right every time, and hardly says so
     lowest = calibration.fit_temperature(unsure, truth, task)
     highest = calibration.fit_temperature(np.eye(3)[rng.permutation(60) % 3], truth, task)  # sure of anything
-    assert (lowest, highest) == pytest.approx(calibration.BOUNDS, rel=1e-3)
-    assert "is the lowest that is tried" in calibration.describe_temperature_bound(lowest)
-    assert "is the highest that is tried" in calibration.describe_temperature_bound(highest)
+    assert (lowest, highest) == pytest.approx(calibration.TEMPERATURE_BOUNDS, rel=1e-3)
+    assert "is the lowest allowed" in calibration.describe_temperature_bound(lowest)
+    assert "is the highest allowed" in calibration.describe_temperature_bound(highest)
     assert {calibration.describe_temperature_bound(between) for between in (None, 0.06, 0.5, 1.0, 1.3, 19.0)} == {None}
 
 
@@ -168,7 +168,7 @@ def test_thresholds_are_best_also_of_scores_that_lie_close_together():
         scores, targets = multi(40, 1.0, seed)
         for close in (1e-7 + 1e-6 * scores, 0.5 + 1e-6 * scores, 1 - 1e-6 * scores):
             close = close.astype(np.float32)
-            threshold = calibration.best_threshold(close[:, 0], targets[:, 0])
+            threshold = calibration._fit_threshold(close[:, 0], targets[:, 0])
             assert f1(close[:, 0], targets[:, 0], threshold) == pytest.approx(best_f1(close[:, 0], targets[:, 0]))
 
 
@@ -200,7 +200,7 @@ def test_cells_that_nobody_judged_move_no_threshold():
     ],
 )
 def test_a_threshold_stands_midway_and_at_one_half_where_nothing_tells(scores, targets, threshold):
-    assert calibration.best_threshold(np.array(scores, float), np.array(targets, float)) == pytest.approx(threshold)
+    assert calibration._fit_threshold(np.array(scores, float), np.array(targets, float)) == pytest.approx(threshold)
 
 
 # calibration error
@@ -336,10 +336,10 @@ def test_a_training_file_lies_about_one_away_and_scale_does_not_matter():
 def test_about_one_in_twenty_of_validation_lies_beyond_the_limit_before_its_margin(monkeypatch):
     rng = np.random.default_rng(0)
     train, val, new = (rng.normal(size=(n, 20)) for n in (400, 400, 2_000))
-    margin, with_margin = calibration.MARGIN, calibration.fit_ood_limit(train, val)
-    monkeypatch.setattr(calibration, "MARGIN", 1.0)
+    margin, with_margin = calibration.OOD_MARGIN, calibration.fit_ood_limit(train, val)
+    monkeypatch.setattr(calibration, "OOD_MARGIN", 1.0)
     fitted = calibration.fit_ood_limit(train, val)
-    assert fitted["beyond"] == pytest.approx(20, abs=1), "5 % of 400"
+    assert fitted["beyond"] == pytest.approx(20, abs=1), "5% of 400"
     alarms = [
         np.mean([calibration.compute_ood_distance(one, it) > it["limit"] for one in new])
         for it in (fitted, with_margin)

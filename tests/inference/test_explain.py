@@ -28,7 +28,7 @@ METHODS = {
     "cnn": "class activation map",
     "gru": "occlusion",
     "unfrozen": "Grad-CAM (LayerCAM)",
-    "tones": "leaned-on features",
+    "tones": "feature importance",
 }
 SOUND = tuple(name for name in METHODS if name != "unfrozen")
 
@@ -41,7 +41,7 @@ def untrained(family, shape, **options):
 
 def test_a_maps_places_are_interpolated_between_and_held_beyond():
     small = np.array([[0.0, 1.0], [2.0, 3.0]], np.float32)
-    large = class_activation.laid(small, [(4, 1.5), (4, 1.5)], (8, 8))
+    large = class_activation._resample_map(small, [(4, 1.5), (4, 1.5)], (8, 8))
     assert large.shape == (8, 8) and large.dtype == np.float32
     assert np.allclose(large[0, :2], 0) and np.allclose(large[0, 6:], 1) and np.allclose(large[7, 6:], 3)
     assert np.allclose(large[0], [0, 0, 0.125, 0.375, 0.625, 0.875, 1, 1])
@@ -52,7 +52,7 @@ def test_an_enlarged_maps_peak_lies_in_the_place_that_halving_made_it_of():
     for row in range(5):
         small = np.zeros((5, 6), np.float32)
         small[row, 2] = 1
-        large = class_activation.enlarged(small, (92, 96))  # 92 halved four times is 5, and 12 are left over
+        large = class_activation._enlarge_map(small, (92, 96))  # 92 halved four times is 5, and 12 are left over
         assert large.shape == (92, 96) and large.min() == 0 and large.max() <= 1
         at = np.argwhere(large == large.max()).mean(axis=0)
         assert 16 * row <= at[0] < 16 * (row + 1) + 12 * (row == 4) and 32 <= at[1] < 48
@@ -62,10 +62,10 @@ def test_where_the_places_of_a_known_backbone_and_of_the_own_networks_map_lie():
     import keras
 
     mobilenet = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(224, 224, 3), alpha=0.25)
-    assert class_activation.grid_of(mobilenet.output) == [(32, 31), (32, 31)]
+    assert class_activation._compute_grid(mobilenet.output) == [(32, 31), (32, 31)]
     model = untrained("cnn", (92, 96), filters=(4, 4, 4, 4))
-    assert class_activation.grid_of(model.get_layer("pooled").input) == [(16, 7.5), (16, 7.5)]
-    assert class_activation.grid_of(model.get_layer("block1_relu").output) == [(1, 0), (1, 0)]
+    assert class_activation._compute_grid(model.get_layer("pooled").input) == [(16, 7.5), (16, 7.5)]
+    assert class_activation._compute_grid(model.get_layer("block1_relu").output) == [(1, 0), (1, 0)]
 
 
 @pytest.mark.parametrize("n", [32, 33])
@@ -81,35 +81,36 @@ def test_a_place_lies_in_the_middle_of_the_inputs_that_it_sees(n):
     x = keras.layers.AveragePooling2D(2)(x)
     model = keras.Model(inputs, x)
     place = (x.shape[1] // 2, x.shape[2] // 2)
-    seen = class_activation.gradient(
+    seen = class_activation._compute_gradient(
         lambda values: model(values)[0, place[0], place[1], 0], keras.ops.ones((1, n, n + 3, 1))
     )
     seen = np.asarray(seen)[0, :, :, 0]
     middle = [np.average(np.arange(len(sums)), weights=sums) for sums in (seen.sum(axis=1), seen.sum(axis=0))]
     assert middle == pytest.approx(
-        [first + step * at for (step, first), at in zip(class_activation.grid_of(x), place, strict=True)], abs=1e-3
+        [b + step * at for (step, b), at in zip(class_activation._compute_grid(x), place, strict=True)], abs=1e-3
     )
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (2, 3), (5, 40), (46, 64), (126, 128)])
 def test_patches_cover_every_frame_and_band_and_none_is_empty(shape):
     covered = np.zeros(shape, int)
-    for times, bands in occlusion.grid(shape):
+    for times, bands in occlusion._make_patches(shape):
         assert covered[times, bands].size
         covered[times, bands] += 1
     assert covered.min() >= 1
 
 
 def test_patches_reach_half_over_their_neighbours():
-    assert {(0, 4), (2, 6), (4, 8), (6, 10), (8, 12)} <= {(some.start, some.stop) for some in occlusion.halfway(12, 3)}
+    slices = {(part.start, part.stop) for part in occlusion._make_slices(12, 3)}
+    assert {(0, 4), (2, 6), (4, 8), (6, 10), (8, 12)} <= slices
 
 
 def test_log_odds_of_sure_scores_keep_what_tells_them_apart():
     scores = np.array([[1, 1e-9, 1e-9], [1, 1e-8, 1e-8], [0, 1, 0], [0.5, 0.25, 0.25]], np.float32)
-    found = occlusion.log_odds(scores, 0, "single")
+    found = occlusion._compute_log_odds(scores, 0, "single")
     assert np.isfinite(found).all() and found[0] > found[1] > found[3] > found[2]
     assert found[0] == pytest.approx(np.log(1 / 2e-9), rel=1e-3) and found[3] == pytest.approx(0, abs=1e-6)
-    several = occlusion.log_odds(np.array([[1, 0.2], [0, 0.2], [0.9, 0.2]], np.float32), 0, "multi")
+    several = occlusion._compute_log_odds(np.array([[1, 0.2], [0, 0.2], [0.9, 0.2]], np.float32), 0, "multi")
     assert np.isfinite(several).all() and several[0] > several[2] > several[1]
     assert several[2] == pytest.approx(np.log(9), rel=1e-4)
 
@@ -117,25 +118,25 @@ def test_log_odds_of_sure_scores_keep_what_tells_them_apart():
 def test_the_deciding_seconds_are_three_or_half_of_a_shorter_sound():
     evidence = np.zeros(100)
     evidence[60:70] = 1
-    begin, end = explain.deciding(evidence, 0.1, 10.0)
+    begin, end = explain._find_deciding_seconds(evidence, 0.1, 10.0)
     assert end - begin == pytest.approx(3) and begin <= 6 and end >= 7
-    begin, end = explain.deciding(evidence[:80], 0.05, 4.0)
+    begin, end = explain._find_deciding_seconds(evidence[:80], 0.05, 4.0)
     assert end - begin == pytest.approx(2) and begin <= 3 and end >= 3.5
-    assert explain.deciding(np.zeros(100), 0.1, 10.0) == (0, 3)
-    assert explain.deciding(-np.ones(1), 0.1, 0.5) == (0, 0.25)
-    begin, end = explain.deciding(np.eye(100)[99], 0.1, 9.7)
+    assert explain._find_deciding_seconds(np.zeros(100), 0.1, 10.0) == (0, 3)
+    assert explain._find_deciding_seconds(-np.ones(1), 0.1, 0.5) == (0, 0.25)
+    begin, end = explain._find_deciding_seconds(np.eye(100)[99], 0.1, 9.7)
     assert begin >= 0 and end <= 9.7 + 1e-9, "the deciding seconds end with the sound at the latest"
 
 
 def test_clips_that_overlap_are_averaged():
     clips = [np.full((4, 2), value, np.float32) for value in (1, 3, 5)]
-    found = explain.laid_out(clips, np.array([0, 2, 4]), (9, 2))
+    found = explain._average_overlaps(clips, np.array([0, 2, 4]), (9, 2))
     assert found[:, 0].tolist() == [1, 1, 2, 2, 4, 4, 5, 5, 0]
 
 
 def test_shares_are_of_the_strongest_place_and_nothing_is_against():
-    assert explain.shares(np.array([[-1, 2], [4, 0]])).tolist() == [[0, 0.5], [1, 0]]
-    assert explain.shares(np.array([[-1.0, -2.0]])).tolist() == [[0, 0]]
+    assert explain._normalize_map(np.array([[-1, 2], [4, 0]])).tolist() == [[0, 0.5], [1, 0]]
+    assert explain._normalize_map(np.array([[-1.0, -2.0]])).tolist() == [[0, 0]]
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ def test_a_picture_is_seen_as_the_model_takes_it(asked, picture):
     predictor, explanation = asked("unfrozen")
     assert np.array_equal(explanation.seen, predictor.read(picture).values) and explanation.seen.dtype == np.uint8
     assert (explanation.frame_seconds, explanation.decided, explanation.y) == (None, None, None)
-    table = json.loads(json.dumps(explanation.as_table()))
+    table = json.loads(json.dumps(explanation.to_dict()))
     assert set(table) == {"file", "label", "method", "peak", "size"}
     assert table["size"] == {"width": 32, "height": 32}
     assert (table["peak"]["y"], table["peak"]["x"]) == explanation.peak
@@ -204,7 +205,7 @@ def test_the_deciding_seconds_are_cut_out_of_the_sound_itself(asked, sound, name
     assert 0 <= begin < end <= len(y) / rate + 1e-9 and end - begin == pytest.approx(3)
     assert explanation.sample_rate == rate
     assert np.array_equal(explanation.y, y[round(begin * rate) : round(end * rate)])
-    table = json.loads(json.dumps(explanation.as_table()))
+    table = json.loads(json.dumps(explanation.to_dict()))
     assert table["decided"] == [round(begin, 3), round(end, 3)]
     if name == "tones":
         assert "peak" not in table, "a forest tells which features, and no place"
@@ -244,7 +245,7 @@ def test_an_explanation_is_saved_as_a_drawing_a_table_and_of_sound_what_to_liste
     said = explain.save_explanation(explanation, tmp_path / "new", "first")
     there = {path.name for path in (tmp_path / "new").iterdir()}
     assert json.loads((tmp_path / "new/first.json").read_text()) == said
-    assert said["picture"] == "first.png" and {**said, **explanation.as_table()} == said
+    assert said["picture"] == "first.png" and {**said, **explanation.to_dict()} == said
     with Image.open(tmp_path / "new/first.png") as drawing:
         assert drawing.mode == "RGB" and min(drawing.size) >= 384 and np.ptp(np.asarray(drawing)) > 0
     if name == "unfrozen":
@@ -273,7 +274,7 @@ def test_a_forest_says_how_much_it_leans_on_each_feature(asked):
     for layer in predictor.run.read("layers.json"):
         assert len(layer["leans_on"]) == predictor.settings.n_bins
         assert sum(layer["leans_on"]) == pytest.approx(1, abs=1e-4) and min(layer["leans_on"]) >= 0
-    k = predictor.index_of(explanation.label)
+    k = predictor.get_class_index(explanation.label)
     leaned = np.array(predictor.run.read("layers.json")[k]["leans_on"])
     assert explanation.map.sum(axis=0).argmax() == leaned.argmax()
 
@@ -312,8 +313,8 @@ def test_exported_models_explain_without_keras(trained, sound, picture):
 
 def test_a_map_counts_against_the_mean_of_the_classes_only_where_one_is_to_be_chosen():
     found = np.arange(12, dtype=float).reshape(1, 2, 2, 3)
-    assert class_activation.contrast(found, 2, "single").tolist() == [[[1, 1], [1, 1]]]
-    assert class_activation.contrast(found, 2, "multi").tolist() == [[[2, 5], [8, 11]]]
+    assert class_activation._subtract_mean(found, 2, "single").tolist() == [[[1, 1], [1, 1]]]
+    assert class_activation._subtract_mean(found, 2, "multi").tolist() == [[[2, 5], [8, 11]]]
 
 
 @pytest.mark.parametrize(("small", "size", "fine"), [((5, 6), (92, 96), True), ((7, 7), (224, 224), False)])
@@ -328,8 +329,8 @@ def test_a_map_is_fine_where_each_place_stands_for_few_inputs(small, size, fine)
 def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone, second_side, bands):
     options = {"alpha": 0.25, "weights": "none", "dense_units": 4, "second_side": second_side, "bands": bands}
     model = untrained("transfer", (64, 64, 3), backbone=backbone, **options)
-    first, beside = class_activation.first_look(model, model.layers[-1].input)
-    found = class_activation.stages_of(model, first)
+    first, beside = class_activation._find_first_view(model, model.layers[-1].input)
+    found = class_activation._find_stages(model, first)
     assert bool(beside) == bool(second_side)
     sides = [layer.output.shape[1] for layer in found]
     assert len(found) >= 3 and sides == sorted(set(sides), reverse=True) and sides[0] <= 16 and sides[-1] >= 2
@@ -348,8 +349,8 @@ def test_a_small_network_with_a_hidden_layer_and_one_that_looks_twice_are_explai
     """The small one's maps have places enough at every depth: none is coarser than the input by a factor of four."""
     use_small_mobilenet(monkeypatch)
     model = untrained(family, shape, **options)
-    monkeypatch.setattr(class_activation, "model_of", lambda predictor: model)
-    cam = class_activation.layer_cam.__wrapped__(SimpleNamespace(task="single"))
+    monkeypatch.setattr(class_activation, "_load_model", lambda predictor: model)
+    cam = class_activation._build_layer_cam.__wrapped__(SimpleNamespace(task="single"))
     (found,) = cam(np.random.default_rng(0).uniform(0, 255, (1, *shape)).astype(np.float32), 0)
     assert found.shape == shape[:2] and np.ptp(found) > 0
 
@@ -408,7 +409,7 @@ def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_disc_whose_tint_tells
         model = application(include_top=False, weights=str(file), input_shape=(224, 224, 3), **extra)
         return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
-    monkeypatch.setattr(transfer, "imagenet_weights", read_weights)
+    monkeypatch.setattr(transfer, "load_imagenet_weights", read_weights)
     unchanged = dict.fromkeys(("rotation", "shift", "zoom", "brightness"), 0.0) | {"flip": False, "views": 0}
     changes = {f"augment.{name}": value for name, value in unchanged.items()}
     changes |= {"features.height": 160, "features.width": 160, "model.second_side": 0, "model.dense_units": 64}

@@ -12,7 +12,7 @@ from musicml.data.datasets import loading
 from musicml.experiment import run as runs
 from musicml.inference import backends, export, manifest
 from musicml.inference.export import bundle
-from musicml.inference.export.onnx import avoid_cudnn, export_keras_onnx, forest_graph, written
+from musicml.inference.export.onnx import _build_forest_graph, _write_checked, avoid_cudnn, export_keras_onnx
 from musicml.inference.predictor import Predictor
 from musicml.models import base, registry
 from musicml.utils.errors import InputError
@@ -61,7 +61,7 @@ def keras_model_of(trained):
 
     def found(name):
         if name not in made:
-            made[name] = backends.keras_model(trained(name).path / "model.keras")
+            made[name] = backends.load_keras_model(trained(name).path / "model.keras")
         return made[name]
 
     return found
@@ -127,7 +127,7 @@ def test_a_flattening_a_hidden_layer_and_a_recurrent_network_give_no_maps(family
 def test_a_runs_own_onnx_model_has_one_input_named_outputs_and_the_runs_fingerprint(trained, name):
     run = trained(name)
     assert run.read("run.json")["export"].startswith("exported; differs from the original by at most")
-    session = backends.session_of(run.path / "model.onnx")
+    session = backends.make_onnx_session(run.path / "model.onnx")
     assert len(session.get_inputs()) == 1
     names = [output.name for output in session.get_outputs()]
     assert names == (["scores", "maps"] if name in MAPPED else ["scores"])
@@ -156,7 +156,7 @@ def test_the_onnx_forest_answers_as_scikit_learn_does(task):
         targets[rng.random(targets.shape) < 0.3] = np.nan
     spec = registry.ModelSpec((4, 6), 3, task, "class")
     trees = forest.build(forest.Options(n_estimators=7), spec).fit(x, targets).trees
-    session = onnx_session(forest_graph(trees, task, 6))
+    session = onnx_session(_build_forest_graph(trees, task, 6))
     for n, frames in ((1, 1), (5, 4), (200, 2), (3, 5000)):
         clips = (rng.normal(0, 1, (n, 1, 6)) + rng.normal(0, 1, (n, frames, 6))).astype(np.float32)
         (given,) = session.run(["scores"], {"features": clips})
@@ -179,10 +179,10 @@ def test_a_conversion_that_answers_otherwise_is_not_kept(trained, tmp_path):
     (run.path / "report.json").unlink()  # a whole run would not be changed
     clips = np.zeros((2, *run.read("serving.json")["input_shape"]), np.float32)
     wanted = backends.load_model(run.path, manifest.read_manifest(run), "keras").scores(clips)
-    said = written(lambda _: converted, run, clips, wanted + 0.01)
+    said = _write_checked(lambda _: converted, run, clips, wanted + 0.01)
     assert said.startswith("not exported: it differs from the original by 0.01")
     assert not (run.path / "model.onnx").exists()
-    assert written(lambda _: converted, run, clips, wanted).startswith("exported; ")
+    assert _write_checked(lambda _: converted, run, clips, wanted).startswith("exported; ")
     assert (run.path / "model.onnx").exists()
 
 
@@ -194,7 +194,7 @@ def test_a_converter_that_fails_leaves_a_run_without_an_exported_model_and_the_r
         path.write_bytes(b"half")
         raise RuntimeError("no such operation\nat line 5")
 
-    said = written(fails, run, np.zeros((1, 2, 3)), np.zeros((1, 3)))
+    said = _write_checked(fails, run, np.zeros((1, 2, 3)), np.zeros((1, 3)))
     assert said == "not exported: no such operation"
     assert not list(run.path.glob("*.onnx")) and not list(run.path.glob(".*.onnx"))
 
@@ -266,7 +266,7 @@ def test_what_a_sounds_readme_says_of_frames_and_clips_is_how_the_predictor_cuts
     example, served = np.load(to / "example.npz"), manifest.read_manifest(trained(name))
     assert off(served.settings.compute(example["y"]), example["features"]) < 1e-4
     assert example["clips"].shape[1:] == (served.clip.n_frames, served.settings.n_bins)
-    raw = Predictor(trained(name), "keras").scores_of(list(example["clips"]))
+    raw = Predictor(trained(name), "keras").score_clips(list(example["clips"]))
     assert off(raw, example["raw"]) < TOLERANCE
 
 
@@ -282,10 +282,9 @@ def test_an_exported_model_gives_the_scores_that_the_run_stored_of_its_test_clip
     there = {example.id: example.path for example in loading.reload_dataset(run.info.data.table).examples}
     stored = np.load(run.path / "clips.npz")
     asked = [predictor.read(there[row["example"]]) for row in run.table("predictions.csv")[:few]]
-    clips = [
-        clip for question in asked for clip in predictor.cut(question.values, predictor.places(len(question.values)))
-    ]
-    scores = check.scores_of(np.stack(clips).astype(np.float32))
+    starts = predictor.compute_clip_starts
+    clips = [clip for one in asked for clip in predictor.cut_clips(one.values, starts(len(one.values)))]
+    scores = check.predict(np.stack(clips).astype(np.float32))
     assert off(scores, stored["scores"][stored["example"] < few]) < TOLERANCE
     assert np.ptp(scores, axis=0).max() > 10 * TOLERANCE, "scores that are all alike would agree by chance"
 
@@ -315,7 +314,7 @@ def test_an_export_whose_check_fails_leaves_nothing_behind(trained, tmp_path, mo
         return backends.Model(model.engine, lambda clips: model.scores(clips) + np.float32(0.01))
 
     monkeypatch.setattr(bundle.backends, "load_model", spoilt)
-    with pytest.raises(InputError, match="its check failed: raw scores differ by at most 0.01"):
+    with pytest.raises(InputError, match="differ from those of the run: raw scores differ by at most 0.01"):
         export.export_run(trained("gru"), "onnx", tmp_path / "spoilt")
     assert not list(tmp_path.iterdir())
 
@@ -323,10 +322,10 @@ def test_an_export_whose_check_fails_leaves_nothing_behind(trained, tmp_path, mo
 @pytest.mark.parametrize(
     ("kind", "place", "said"),
     [
-        ("litert", "new", "is a forest, and litert holds networks only: export it as onnx"),
-        ("saved_model", "new", "is a forest, and saved_model holds networks only: export it as onnx"),
+        ("litert", "new", "is a random forest, but litert is for neural networks. Export"),
+        ("saved_model", "new", "is a random forest, but saved_model is for neural networks. Export"),
         ("tflite", "new", "format='tflite' must be one of onnx, litert, saved_model"),
-        ("onnx", "file/new", "stands in its way"),
+        ("onnx", "file/new", "is not a folder"),
     ],
 )
 def test_what_can_not_be_exported_is_refused_and_leaves_nothing(asked_about_tones, tmp_path, kind, place, said):
@@ -339,7 +338,7 @@ def test_what_can_not_be_exported_is_refused_and_leaves_nothing(asked_about_tone
 def test_a_folder_that_is_there_already_is_refused_and_kept(asked_about_tones, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="must be a new folder, and is there already"):
+    with pytest.raises(InputError, match="already exists"):
         export.export_run(asked_about_tones, "onnx", tmp_path / "mine")
     assert (tmp_path / "mine/notes.txt").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 
@@ -358,7 +357,7 @@ def _flip_a_bit(content):
 @pytest.mark.parametrize(
     "file, change, said",
     [
-        ("labels.json", lambda content: json.dumps(json.loads(content)[::-1]).encode(), "were changed since"),
+        ("labels.json", lambda content: json.dumps(json.loads(content)[::-1]).encode(), "was changed after"),
         ("model.onnx", _flip_a_bit, "copied"),
         ("model.skops", _flip_a_bit, "copied"),
     ],
@@ -374,7 +373,9 @@ def test_a_run_without_an_exported_model_is_refused_for_onnx_with_the_reason(cop
     (copied.path / "model.onnx").unlink()
     facts = {**copied.read("run.json"), "export": "not exported: the jax backend can't export to ONNX"}
     (copied.path / "run.json").write_text(json.dumps(facts))
-    with pytest.raises(InputError, match=r"has none \(not exported: the jax backend can't export to ONNX\)"):
+    with pytest.raises(
+        InputError, match=r"has no exported model \(not exported: the jax backend can't export to ONNX\)"
+    ):
         export.export_run(copied, "onnx", tmp_path / "new")
     assert not (tmp_path / "new").exists() and len(list(tmp_path.iterdir())) == 1
 
@@ -414,6 +415,6 @@ def test_a_recurrent_run_keeps_its_exported_models_where_there_is_a_gpu(request,
     request.getfixturevalue("with_gpu")  # a training would need a true one
     (run.path / "model.onnx").unlink()
     (run.path / "report.json").unlink()
-    model = backends.keras_model(backends.own(run.path, manifest.read_manifest(run)))
+    model = backends.load_keras_model(backends.find_original_model(run.path, manifest.read_manifest(run)))
     said = export_keras_onnx(model, run, clips_for(model, 3))
     assert said.startswith("exported; differs from the original by at most"), said

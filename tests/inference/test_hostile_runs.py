@@ -14,7 +14,7 @@ from musicml.evaluation.predictions import read_clip_scores, read_predictions
 from musicml.experiment import run as runs
 from musicml.experiment.config import parse_experiment
 from musicml.experiment.run_data import read_experiment_text, read_layers
-from musicml.inference import apart, manifest, onnx_limits, trust
+from musicml.inference import isolated_process, manifest, onnx_limits, trust
 from musicml.inference.predictor import Predictor
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models as models
@@ -119,7 +119,7 @@ def refuse(name, run):
 @pytest.mark.parametrize("name", models.REFUSED)
 def test_a_hostile_model_is_refused_for_what_its_file_says(name, run):
     said = refuse(name, run)
-    assert said.startswith("Expected ") or "can't be used" in said or "scikit-learn models only" in said
+    assert said.startswith("Expected ") or "it failed (" in said or "scikit-learn models only" in said
 
 
 @pytest.mark.parametrize("name", models.CONTAINED)
@@ -127,7 +127,7 @@ def test_what_a_file_does_not_say_is_held_by_the_process_that_opens_it(name, run
     if not trust.HAS_MEMORY_LIMIT:
         pytest.skip("only Linux limits a process's memory")
     said = refuse(name, run)
-    assert "needed more time" in said if "rounds" in name else "needed more memory" in said
+    assert "exceeded its time" in said if "rounds" in name else "exceeded its memory" in said
     assert f"musicml runs --trust {run.path}" in said
 
 
@@ -135,10 +135,10 @@ def test_what_a_file_does_not_say_is_held_by_the_process_that_opens_it(name, run
 def test_a_good_run_of_a_stranger_answers_as_a_trusted_one_does(engine, run):
     stranger = Predictor(run, engine)
     apart_scores = stranger.predict(Y, sample_rate=22_050).scores
-    assert "process of its own" in stranger.apart_remark and str(run.path) in stranger.apart_remark
+    assert "process of its own" in stranger.isolation_notice and str(run.path) in stranger.isolation_notice
     assert isinstance(trust.trust_run(run), str) and trust.is_own(run)
     own = Predictor(run, engine)
-    assert own.apart_remark is None
+    assert own.isolation_notice is None
     assert np.array_equal(own.predict(Y, sample_rate=22_050).scores, apart_scores)
 
 
@@ -146,8 +146,8 @@ def test_the_other_process_ends_with_the_model(run):
     predictor = Predictor(run)
     process = next(
         cell.cell_contents.process
-        for cell in predictor.model().scores.__closure__
-        if isinstance(cell.cell_contents, apart.ApartProcess)
+        for cell in predictor.load_model().scores.__closure__
+        if isinstance(cell.cell_contents, isolated_process.ModelProcess)
     )
     assert process.poll() is None
     del predictor
@@ -156,18 +156,18 @@ def test_the_other_process_ends_with_the_model(run):
 
 def test_a_process_that_dies_is_an_error_that_tells_what_to_do(run, monkeypatch):
     predictor = Predictor(run)
-    predictor.model()
-    monkeypatch.setattr(apart.ApartProcess, "_read", lambda self, *_: (_ for _ in ()).throw(self._explain()))
+    predictor.load_model()
+    monkeypatch.setattr(isolated_process.ModelProcess, "_read", lambda self, *_: (_ for _ in ()).throw(self._explain()))
     for _ in range(2):
-        with pytest.raises(InputError, match="it broke|more time.*runs --trust"):
+        with pytest.raises(InputError, match="it crashed|time limit.*runs --trust"):
             predictor.predict(Y, sample_rate=22_050)
 
 
 def test_after_an_interrupt_no_question_gets_the_answer_to_the_one_before(run, monkeypatch):
     predictor = Predictor(run)
-    predictor.model()
+    predictor.load_model()
     with monkeypatch.context() as patch:
-        patch.setattr(apart.ApartProcess, "_read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(isolated_process.ModelProcess, "_read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             predictor.predict(Y, sample_rate=22_050)
     other = np.sin(np.arange(len(Y)) / 3).astype(np.float32)
@@ -178,9 +178,9 @@ def test_after_an_interrupt_no_question_gets_the_answer_to_the_one_before(run, m
 @pytest.mark.parametrize("head", [{}, {"shape": [1]}, {"shape": [2, 11]}, {"shape": [-2, 10]}, {"shape": "x"}])
 def test_an_answer_of_another_shape_is_refused(run, monkeypatch, head):
     predictor = Predictor(run)
-    predictor.model()
-    monkeypatch.setattr(apart.ApartProcess, "_read", lambda *_: (head, bytes(5)))
-    with pytest.raises(InputError, match="another shape"):
+    predictor.load_model()
+    monkeypatch.setattr(isolated_process.ModelProcess, "_read", lambda *_: (head, bytes(5)))
+    with pytest.raises(InputError, match="wrong shape"):
         predictor.predict(Y, sample_rate=22_050)
 
 
@@ -220,8 +220,8 @@ READS = {
         runs.describe_run,
     ),
     "layers.json": (read_layers,),
-    "serving.json": (lambda run: ask(run).as_table(over_time=True), trust.is_own),
-    "labels.json": (lambda run: ask(run).as_table(over_time=True), read_predictions),
+    "serving.json": (lambda run: ask(run).to_dict(over_time=True), trust.is_own),
+    "labels.json": (lambda run: ask(run).to_dict(over_time=True), read_predictions),
 }
 
 
@@ -248,7 +248,7 @@ def try_each_value(file, run, n_values):
 
 @pytest.mark.parametrize("file", READS)
 def test_whatever_stands_in_a_field_the_run_is_read_or_refused_in_a_sentence(file, run, monkeypatch):
-    model = Predictor(run).model()  # loaded once, since what it answers does not matter here
+    model = Predictor(run).load_model()  # loaded once, since what it answers does not matter here
     monkeypatch.setattr("musicml.inference.backends.load_model", lambda *_: model)
     try_each_value(file, run, 3)
 

@@ -1,6 +1,7 @@
 """What a run says beside its model is checked each time it is loaded: parts that do not belong together are refused."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -14,8 +15,8 @@ from musicml.inference.predictor import Predictor
 from musicml.utils import files
 from musicml.utils.errors import InputError
 
-CHANGED = "serving.json and labels.json of run broken must be as its training wrote them, and were changed since"
-FOREIGN = "must be the model that its serving.json was written for, and is not"
+CHANGED = "serving.json or labels.json of run broken was changed after training"
+FOREIGN = "is not the model that belongs to its serving.json"
 
 # what 13 coefficients' traits are measured against: a mean far from any sound
 NOWHERE = {
@@ -64,7 +65,7 @@ def signed(run, **changes):
 
 def refusal(run, engine="auto"):
     with pytest.raises(InputError) as caught:
-        Predictor(run, engine).model()
+        Predictor(run, engine).load_model()
     message = str(caught.value)
     assert "\n" not in message and message.endswith((".", "again"))
     return message
@@ -118,16 +119,16 @@ def test_other_class_names_or_another_order_of_them_are_refused(broken, names):
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"task": "both"}, "must hold task as a training writes it"),
-        ({"temperature": "1"}, "must hold temperature as a training writes it"),
-        ({"thresholds": [0.5, None]}, "must hold thresholds as a training writes it"),
-        ({"model": []}, "must hold model as a training writes it"),
-        ({"unlike": 2}, "must hold unlike as a training writes it"),
-        ({"clips": {"n_frames": None}}, "clips.n_frames .* must be a whole number of at least 1, and is None"),
-        ({"clips": {"hop_frames": "3"}}, "clips.hop_frames .* must be a whole number of at least 1, and is '3'"),
-        ({"clips": {"frame_seconds": 0}}, "clips.frame_seconds .* must be a number above 0, and is 0"),
-        ({"clips": {"average": "median"}}, "clips.average .* must be one of 'probability', .*, and is 'median'"),
-        ({"features_version": 0}, "must be asked with features of version 0, and this musicml computes version"),
+        ({"task": "both"}, "must contain a valid value of task"),
+        ({"temperature": "1"}, "must contain a valid value of temperature"),
+        ({"thresholds": [0.5, None]}, "must contain a valid value of thresholds"),
+        ({"model": []}, "must contain a valid value of model"),
+        ({"unlike": 2}, "must contain a valid value of unlike"),
+        ({"clips": {"n_frames": None}}, "clips.n_frames .* to be a whole number of at least 1, got None"),
+        ({"clips": {"hop_frames": "3"}}, "clips.hop_frames .* to be a whole number of at least 1, got '3'"),
+        ({"clips": {"frame_seconds": 0}}, "clips.frame_seconds .* to be a number above 0, got 0"),
+        ({"clips": {"average": "median"}}, "clips.average .* to be one of 'probability', .*, got 'median'"),
+        ({"features_version": 0}, "needs features of version 0, but this musicml computes version"),
         *(({"kind": kind}, "unknown features") for kind in ("wavelets", None, 3, ["log_mel"], {})),
     ],
 )
@@ -141,20 +142,20 @@ def test_what_no_training_writes_is_named_even_where_it_is_signed(broken, change
 @pytest.mark.parametrize("key", manifest.NEEDED)
 def test_a_missing_key_is_named(broken, key):
     changed(broken, lambda table: table.pop(key))
-    with pytest.raises(InputError, match=rf"must say how it is asked, and does not \({key} missing\): finish the run"):
+    with pytest.raises(InputError, match=rf"is incomplete \({key} missing\): finish the run"):
         Predictor(broken)
     (broken.path / "serving.json").write_text("null")
-    with pytest.raises(InputError, match="does not .task, kind, features, .* fingerprint missing"):
+    with pytest.raises(InputError, match="is incomplete .task, kind, features, .* fingerprint missing"):
         Predictor(broken)
 
 
 def test_a_damaged_or_missing_part_is_refused_with_its_name(broken):
     (broken.path / "serving.json").write_text("{")
-    with pytest.raises(InputError, match="serving.json of run broken must be JSON"):
+    with pytest.raises(InputError, match="Could not read serving.json of run broken"):
         Predictor(broken)
     for name in ("serving.json", "labels.json"):
         (broken.path / name).unlink()
-        with pytest.raises(InputError, match="run broken must hold (serving|labels).json, and it is missing"):
+        with pytest.raises(InputError, match="(serving|labels).json of run broken is missing"):
             Predictor(broken)
 
 
@@ -216,13 +217,13 @@ def test_a_network_of_the_same_shapes_from_another_run_is_refused(network):
     model.set_weights([weight + 0.01 for weight in model.get_weights()])
     model.save(network.path / "model.keras")
     assert f"model.keras of run network {FOREIGN}" in refusal(network, "keras")
-    assert Predictor(network, "onnx").model().engine == "onnx", "the exported model is still the run's own"
+    assert Predictor(network, "onnx").load_model().engine == "onnx", "the exported model is still the run's own"
 
 
 def test_a_network_whose_settings_are_changed_and_signed_is_refused_by_its_exported_model(network):
     signed(network, temperature=1.5)
     assert f"model.onnx of run network {FOREIGN}" in refusal(network)
-    assert Predictor(network, "keras").model().engine == "keras"
+    assert Predictor(network, "keras").load_model().engine == "keras"
 
 
 @pytest.mark.parametrize(("engine", "name"), [("onnx", "model.onnx"), ("keras", "model.skops")])
@@ -231,15 +232,15 @@ def test_a_damaged_model_is_refused_with_a_sentence(broken, engine, name):
     for damaged in (b"junk", b"", content[: len(content) // 2]):
         (broken.path / name).write_bytes(damaged)
         message = refusal(broken, engine)
-        assert "must be" in message and "train it again" in message and "broken" in message
+        assert "train" in message and "again" in message and "broken" in message
 
 
 def test_a_missing_model_is_named(broken):
     (broken.path / "model.onnx").unlink()
-    assert Predictor(broken).model().engine == "scikit-learn"
+    assert Predictor(broken).load_model().engine == "scikit-learn"
     assert "broken has no exported model (model.onnx)" in refusal(broken, "onnx")
     (broken.path / "model.skops").unlink()
-    assert "must hold a model, and model.skops is missing: finish it with `musicml train --resume" in refusal(broken)
+    assert "has no model, model.skops is missing. Finish the run with `musicml train --resume" in refusal(broken)
 
 
 def test_an_unknown_engine_is_refused(broken):
@@ -262,7 +263,7 @@ def test_a_run_of_few_files_answers_without_saying_what_is_unlike_training(asked
     assert asked_about_tones.read("serving.json")["unlike"] is None, "24 tones are too few"
     answer = Predictor(asked_about_tones).predict(tones / "low/1.wav")
     assert answer.unlike is None and not answer.is_unlike_training
-    assert answer.warnings == () and answer.as_table()["unlike_training"] is False
+    assert answer.warnings == () and answer.to_dict()["unlike_training"] is False
 
 
 @pytest.mark.numeric
@@ -280,12 +281,10 @@ def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_va
         "limit": fitted["limit"],
     }
     noise = predictor.predict(np.random.default_rng(0).normal(0, 0.2, 8_000), sample_rate=8_000)
-    assert noise.is_unlike_training and noise.as_table()["unlike_training"] is True
+    assert noise.is_unlike_training and noise.to_dict()["unlike_training"] is True
     (said,) = noise.warnings
-    assert said.startswith("This is unlike anything in training, so the answer is a guess: ") and said.endswith(".")
-    assert (
-        f"the limit {fitted['limit']:.1f}, and beyond that lay only {fitted['beyond']} of 24 validation files" in said
-    )
+    assert said.startswith("This file is out of distribution, so the prediction is a guess. ") and said.endswith(".")
+    assert f"the limit {fitted['limit']:.1f}; only {fitted['beyond']} of 24 validation files exceed it" in said
 
 
 def test_the_false_alarms_told_are_those_of_the_test_side_once_it_was_judged(broken):
@@ -293,7 +292,9 @@ def test_the_false_alarms_told_are_those_of_the_test_side_once_it_was_judged(bro
     report = broken.read("report.json")
     files.write_json(broken.path / "report.json", {**report, "unlike_training": {"flagged": 3, "n": 50}})
     answer = Predictor(broken, "keras").predict(np.zeros(8_000), sample_rate=8_000)
-    assert any("lay only 3 of 50 test files." in warning for warning in answer.warnings)
+    assert any("only 3 of 50 test files exceed it." in warning for warning in answer.warnings)
     (broken.path / "report.json").unlink()
+    signed(broken, unlike={**NOWHERE, "limit": answer.unlike["distance"] - 0.003, "n": 40, "beyond": 2})
     answer = Predictor(broken, "keras").predict(np.zeros(8_000), sample_rate=8_000)
-    assert any("lay only 2 of 40 validation files." in warning for warning in answer.warnings)
+    shown = re.search(r"is (\S+), the limit (\S+); only 2 of 40 validation files exceed", " ".join(answer.warnings))
+    assert float(shown[1]) > float(shown[2]), "as many digits as it takes"

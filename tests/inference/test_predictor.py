@@ -110,7 +110,7 @@ def test_a_run_on_shipped_features_answers_as_its_model_predicts_them(trained, m
     predictor, rows = Predictor(run), stored(run)
     for index, wanted in zip(material.split.indices("test"), scores, strict=True):
         example = material.dataset.examples[index]
-        (answer,) = predictor.answer([evaluate.make_model_input(predictor, material.dataset, example, index)])
+        (answer,) = predictor.predict_features([evaluate.make_model_input(predictor, material.dataset, example, index)])
         assert off(answer.scores, wanted) < TOLERANCE
         assert off(rows[example.id], wanted) < TOLERANCE
 
@@ -118,7 +118,7 @@ def test_a_run_on_shipped_features_answers_as_its_model_predicts_them(trained, m
 @pytest.mark.parametrize("name", ["vggish", "forest"])
 def test_a_run_on_shipped_features_says_that_it_cant_be_asked_about_a_file(trained, musicml, tones, name):
     code, out, err = musicml("predict", trained(name).path, tones / "low/0.wav", "--json")
-    assert code == 2 and "can't be asked about a file: ask a run of openmic_cnn" in err and "Traceback" not in err
+    assert code == 2 and "does not accept files. Use a run of openmic_cnn" in err and "Traceback" not in err
     (answer,) = json.loads(out)["predictions"]
     assert set(answer) == {"file", "error"}
 
@@ -127,7 +127,7 @@ def test_content_is_answered_as_its_file_and_many_files_as_one_by_one(asked_abou
     predictor = Predictor(asked_about_tones)
     paths = [tones / name / "5.wav" for name in ("low", "middle", "high")]
     alone = [predictor.predict(path) for path in paths]
-    together = predictor.answer([predictor.read(path) for path in paths])
+    together = predictor.predict_features([predictor.read(path) for path in paths])
     content = [predictor.predict(path.read_bytes(), "upload.wav") for path in paths]
     for one, other, upload in zip(alone, together, content, strict=True):
         assert np.array_equal(one.scores, other.scores) and np.array_equal(one.scores, upload.scores)
@@ -159,7 +159,7 @@ def test_few_calls_lie_between_the_command_and_the_decoder(asked_about_tones, tm
 
     monkeypatch.setattr(ffmpeg, "to_float", record)
     assert main.main(["predict", str(asked_about_tones.path), str(tmp_path / "song.mp3")]) == 0
-    assert calls[0][-1] == "gather_blocks" and len(calls[0]) <= 8, calls[0]
+    assert calls[0][-1] == "_gather_blocks" and len(calls[0]) <= 8, calls[0]
 
 
 @pytest.mark.parametrize("name", ["tones", "drawn"])
@@ -194,7 +194,7 @@ def test_many_files_are_answered_in_their_order_and_bad_ones_passed_on_with_why(
     sources = [tmp_path / "text.wav", *good, tmp_path / "missing.wav", *good, tones, str(good[0])]
     predictor = Predictor(asked_about_tones)
     answers = list(predictor.predict_all(sources))
-    assert len(answers) == len(sources) > 2 * predict.TOGETHER
+    assert len(answers) == len(sources) > 2 * predict.FILES_PER_BATCH
     for source, answer in zip(sources, answers, strict=True):
         if Path(source) in good:
             alone = predictor.predict(source)
@@ -228,7 +228,7 @@ def test_answers_come_before_all_files_are_read_and_none_come_of_nothing(asked_a
             yield path
 
     next(Predictor(asked_about_tones).predict_all(sources()))
-    assert len(read) == predict.TOGETHER
+    assert len(read) == predict.FILES_PER_BATCH
     assert list(Predictor(asked_about_tones).predict_all([])) == []
 
 
@@ -299,16 +299,16 @@ NAN = np.where(np.arange(8_000) == 5_000, np.nan, 0.1)
 @pytest.mark.parametrize(
     ("y", "sample_rate", "words"),
     [
-        (np.zeros(8_000), None, "must come with its sample_rate in Hz"),
+        (np.zeros(8_000), None, "in Hz, got None"),
         (np.zeros(8_000), 44, "sample_rate=44 must be between"),
-        (np.zeros(8_000, np.int32), 8_000, "float in [-1, 1] or int16, and holds int32"),
-        (np.zeros((40, 40, 3), np.uint8), 8_000, "and holds uint8"),
-        (NAN, 8_000, "between -1 and 1, and has nan"),
-        (NAN[4_000:6_000], 8_000, "between -1 and 1, and has nan"),
-        (np.full(8_000, 100.0), 8_000, "between -1 and 1, and has 100"),
-        (np.zeros(0), 8_000, "(n_samples,) or (n_samples, channels), and is of (0,)"),
+        (np.zeros(8_000, np.int32), 8_000, "float in [-1, 1] or int16, got int32"),
+        (np.zeros((40, 40, 3), np.uint8), 8_000, "got uint8"),
+        (NAN, 8_000, "got nan"),
+        (NAN[4_000:6_000], 8_000, "got nan"),
+        (np.full(8_000, 100.0), 8_000, "got 100"),
+        (np.zeros(0), 8_000, "(n_samples,) or (n_samples, channels), got (0,)"),
         (np.zeros((2, 8_000)), 8_000, "channels=8000 must be between 1 and 64"),
-        (np.zeros((2, 2, 2)), 8_000, "and is of (2, 2, 2)"),
+        (np.zeros((2, 2, 2)), 8_000, "got (2, 2, 2)"),
     ],
 )
 def test_an_array_that_is_no_sound_is_refused_in_a_sentence(asked_about_tones, y, sample_rate, words):
@@ -320,7 +320,7 @@ def test_an_array_that_is_no_sound_is_refused_in_a_sentence(asked_about_tones, y
 def test_an_array_that_is_no_picture_is_refused_in_a_sentence(trained):
     predictor = Predictor(trained("frozen"))
     for pixels in (np.zeros((40, 40, 3)), np.zeros((3, 40, 40), np.uint8), np.zeros((40, 40), np.uint8)):
-        with pytest.raises(InputError, match="must be of shape .height, width, 3. and uint8, RGB"):
+        with pytest.raises(InputError, match="RGB array of shape .height, width, 3. and uint8"):
             predictor.predict(pixels)
 
 
@@ -382,12 +382,12 @@ def test_several_classes_at_once_are_each_calibrated_by_themselves(trained, mate
         for name, score, least in zip(answer.class_names, answer.scores, serving["thresholds"], strict=True)
         if score >= least
     ]
-    assert answer.present == present == answer.as_table()["present"]
+    assert answer.present == present == answer.to_dict()["present"]
 
 
 def test_a_table_holds_all_of_an_answer_as_plain_values(asked_about_tones, changing):
     answer = Predictor(asked_about_tones).predict(changing)
-    table = answer.as_table(over_time=True)
+    table = answer.to_dict(over_time=True)
     assert json.loads(json.dumps(table)) == table
     assert table["file"] == str(changing) and table["label"] == answer.label in table["probabilities"]
     assert table["probability"] == table["probabilities"][answer.label] == pytest.approx(answer.probability, abs=1e-6)
@@ -395,13 +395,13 @@ def test_a_table_holds_all_of_an_answer_as_plain_values(asked_about_tones, chang
     for row, window, scores in zip(table["over_time"], answer.windows(), answer.over_time, strict=True):
         assert (row["start"], row["end"]) == (window["start"], window["end"])
         assert list(row["probabilities"].values()) == pytest.approx(scores.tolist(), abs=1e-6)
-    assert "over_time" not in answer.as_table()
+    assert "over_time" not in answer.to_dict()
 
 
 def test_a_picture_is_one_clip_without_a_time(trained, pictures):
     answer = Predictor(trained("frozen")).predict(pictures / "red/0.png")
     assert answer.clip_seconds is None and answer.starts.tolist() == [0.0] and answer.windows() == [{}]
-    (row,) = answer.as_table(over_time=True)["over_time"]
+    (row,) = answer.to_dict(over_time=True)["over_time"]
     assert set(row) == {"probabilities"}
 
 
@@ -409,7 +409,7 @@ def test_an_answer_says_how_long_its_parts_took(asked_about_tones, changing, tra
     for run, source in ((asked_about_tones, changing), (trained("frozen"), pictures / "red/0.png")):
         for engine in ("onnx", "keras"):
             answer = Predictor(run, engine).predict(source)
-            assert set(answer.seconds) == set(answer.as_table()["seconds"]) == {"read", "model"}
+            assert set(answer.seconds) == set(answer.to_dict()["seconds"]) == {"read", "model"}
             assert all(type(value) is float and value > 0 for value in answer.seconds.values())
 
 
@@ -426,8 +426,8 @@ def test_an_exported_forest_answers_as_scikit_learn_does(asked_about_tones, trai
         indices = material.split.indices("test")
         questions = [predict.ModelInput(str(index), material.dataset.vggish[index]) for index in indices]
     asked = [Predictor(run, engine) for engine in ("onnx", "keras")]
-    exported, own = [predictor.answer(questions) for predictor in asked]
-    assert [predictor.model().engine for predictor in asked] == ["onnx", "scikit-learn"]
+    exported, own = [predictor.predict_features(questions) for predictor in asked]
+    assert [predictor.load_model().engine for predictor in asked] == ["onnx", "scikit-learn"]
     for one, other in zip(exported, own, strict=True):
         assert one.clip_scores.dtype == other.clip_scores.dtype == np.float32
         assert off(one.clip_scores, other.clip_scores) < TOLERANCE
@@ -437,9 +437,9 @@ def test_an_exported_forest_answers_as_scikit_learn_does(asked_about_tones, trai
 
 def test_a_class_is_found_by_its_name_and_another_is_refused(asked_about_tones):
     predictor = Predictor(asked_about_tones)
-    assert [predictor.index_of(name) for name in predictor.class_names] == [0, 1, 2]
-    with pytest.raises(InputError, match="class 'hihg' must be one that run .* knows: did you mean 'high'?"):
-        predictor.index_of("hihg")
+    assert [predictor.get_class_index(name) for name in predictor.class_names] == [0, 1, 2]
+    with pytest.raises(InputError, match="Run .* has no class 'hihg': did you mean 'high'?"):
+        predictor.get_class_index("hihg")
 
 
 def test_a_run_without_its_exported_model_is_answered_by_keras(trained, expected, tmp_path):
@@ -470,8 +470,8 @@ def test_the_other_files_are_answered_where_one_can_not_be(asked_about_tones, to
     predictor = Predictor(asked_about_tones)
     files = [tones / "low/1.wav", tones / "low/2.wav", tones / "high/1.wav"]
     question = predictor.read(files[1])
-    first = next(iter(predictor.cut(question.values, predictor.places(len(question.values)))))
+    first = next(iter(predictor.cut_clips(question.values, predictor.compute_clip_starts(len(question.values)))))
     predictor._model = Astray(len(predictor.class_names), only=first)
     found = list(predictor.predict_all(files))
     assert [isinstance(one, InputError) for one in found] == [False, True, False]
-    assert re.search(r"a model must answer numbers.*2\.wav.*lower training\.learning_rate", str(found[1]))
+    assert re.search(r"returned NaN or infinite scores.*2\.wav.*lower training\.learning_rate", str(found[1]))

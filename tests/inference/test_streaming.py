@@ -47,7 +47,7 @@ def blocks(y, sizes):
 
 def heard(listening, y, sizes):
     """All predictions on the way."""
-    return [answer for block in blocks(y, sizes) for answer in listening.hear(block)]
+    return [answer for block in blocks(y, sizes) for answer in listening.feed(block)]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_stream_in_any_blocks_ends_with_the_answer_to_its_file(on_tones, sizes
     listening = StreamingPredictor(on_tones, sample_rate)
     answers = heard(listening, y, wanted)
     last, file = listening.end(), on_tones.predict(y, sample_rate=sample_rate)
-    assert len(answers) == int(seconds / streaming.EVERY)
+    assert len(answers) == int(seconds / streaming.INTERVAL_S)
     assert off(last.scores, file.scores) < TOLERANCE
     assert np.array_equal(last.starts, file.starts) and last.warnings == file.warnings
     assert off(last.clip_scores, file.clip_scores) < TOLERANCE
@@ -149,7 +149,7 @@ def test_each_answer_carries_the_recordings_name_and_what_a_file_s_does(on_tones
 
 def test_a_complete_clip_is_asked_of_the_model_once_only(asked_about_tones):
     predictor, asked = Predictor(asked_about_tones), []
-    model = predictor.model()
+    model = predictor.load_model()
 
     def counted(clips):
         asked.extend(clip.tobytes() for clip in clips)
@@ -161,19 +161,19 @@ def test_a_complete_clip_is_asked_of_the_model_once_only(asked_about_tones):
     last = listening.end()
     clip, values = predictor.serving.clip, listening.values[: listening.n_frames]
     begins = np.arange(0, len(values) - clip.n_frames, clip.hop_frames)
-    complete = {one.tobytes() for one in predictor.cut(values, begins)}
+    complete = {one.tobytes() for one in predictor.cut_clips(values, begins)}
     assert len(complete) >= 38 and all(asked.count(one) == 1 for one in complete)
     assert len(asked) == len(set(asked)) <= len(last.starts) + len(answers), "of the rest, the one at the end anew"
 
 
 def test_a_recording_of_minutes_costs_no_more_at_its_end(asked_about_tones):
     predictor, sizes = Predictor(asked_about_tones), []
-    model = predictor.model()
+    model = predictor.load_model()
     predictor._model = replace(model, scores=lambda clips: sizes.append(len(clips)) or model.scores(clips))
     listening = StreamingPredictor(predictor, 8_000)
     heard(listening, sound(60.0, 8_000), [4_000])
     assert max(sizes) <= 3 and len(sizes) <= 120
-    assert len(listening.frames.held) < 512
+    assert len(listening.frames.buffer) < 512
 
 
 def test_several_recordings_at_once_share_a_predictor(asked_about_tones):
@@ -197,9 +197,7 @@ def test_several_recordings_at_once_share_a_predictor(asked_about_tones):
 # What is refused and what is warned of
 
 
-@pytest.mark.parametrize(
-    ("family", "words"), [("vgg16", "answers for pictures"), ("vggish", "ask a run of openmic_cnn")]
-)
+@pytest.mark.parametrize(("family", "words"), [("vgg16", "predicts pictures"), ("vggish", "Use a run of openmic_cnn")])
 def test_a_run_on_pictures_or_on_shipped_features_cant_listen(tmp_path, family, words):
     with pytest.raises(InputError, match=words):
         StreamingPredictor(Predictor(fake_runs.make(tmp_path, family=family, n=8)), 44_100)
@@ -214,38 +212,38 @@ def test_a_sample_rate_nobody_records_at_is_refused(on_tones, sample_rate):
 @pytest.mark.parametrize(
     ("block", "words"),
     [
-        (np.full(100, np.nan), "between -1 and 1, and has nan"),
-        (np.full((100, 2), np.inf), "between -1 and 1, and has inf"),
-        (np.full(100, 300.0), "between -1 and 1, and has 300"),
-        (np.zeros(100, np.uint8), "float in [-1, 1] or int16, and holds uint8"),
+        (np.full(100, np.nan), "the recording, got nan"),
+        (np.full((100, 2), np.inf), "the recording, got inf"),
+        (np.full(100, 300.0), "the recording, got 300"),
+        (np.zeros(100, np.uint8), "float in [-1, 1] or int16, got uint8"),
         (np.zeros((100, 65)), "channels=65 must be between 1 and 64"),
-        (np.zeros((100, 2, 2)), "and is of (100, 2, 2)"),
-        (np.zeros((100, 0)), "and is of (100, 0)"),
+        (np.zeros((100, 2, 2)), "got (100, 2, 2)"),
+        (np.zeros((100, 0)), "got (100, 0)"),
     ],
 )
 def test_a_block_that_is_no_sound_is_refused_in_a_sentence(on_tones, block, words):
     listening = StreamingPredictor(on_tones, 44_100)
     heard(listening, sound(0.7, 44_100), [500])
     with pytest.raises(InputError) as caught:
-        list(listening.hear(block))
-    assert words in str(caught.value) and str(caught.value).startswith(("the recording must", "channels"))
+        list(listening.feed(block))
+    assert words in str(caught.value) and str(caught.value).startswith(("Expected", "channels"))
 
 
 def test_a_recording_of_nothing_is_refused(on_tones):
     listening = StreamingPredictor(on_tones, 44_100)
-    assert list(listening.hear(np.zeros(0))) == list(listening.hear(np.zeros((0, 2), np.int16))) == []
-    with pytest.raises(InputError, match="the recording must hold sound, and holds 0 samples: record something."):
+    assert list(listening.feed(np.zeros(0))) == list(listening.feed(np.zeros((0, 2), np.int16))) == []
+    with pytest.raises(InputError, match="Expected sound in the recording, got 0 samples"):
         listening.end()
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100])
 def test_silence_and_cut_peaks_are_warned_of_while_they_last(on_tones, sample_rate):
     listening = StreamingPredictor(on_tones, sample_rate)
-    (answer,) = listening.hear(np.zeros(sample_rate // 2))
+    (answer,) = listening.feed(np.zeros(sample_rate // 2))
     assert any("silent" in warning for warning in answer.warnings)
-    (answer,) = listening.hear(sound(0.5, sample_rate))
+    (answer,) = listening.feed(sound(0.5, sample_rate))
     assert not any("silent" in warning for warning in answer.warnings)
-    (answer,) = listening.hear(np.sign(sound(0.5, sample_rate)))
+    (answer,) = listening.feed(np.sign(sound(0.5, sample_rate)))
     assert any("clipped" in warning for warning in answer.warnings)
     assert any("clipped" in warning for warning in listening.end().warnings)
 
@@ -256,15 +254,15 @@ def test_what_lies_beyond_the_longest_file_is_left_out_and_said_so(on_tones, mon
     y = sound(5.3, sample_rate)
     listening = StreamingPredictor(on_tones, sample_rate)
     heard(listening, y[: 2 * sample_rate], [size])
-    assert not any("left out" in warning for warning in listening.end().warnings), "exactly the most is heard whole"
+    assert not any("is ignored" in warning for warning in listening.end().warnings), "exactly the most is heard whole"
     listening = StreamingPredictor(on_tones, sample_rate)
     answers = heard(listening, y, [size])
     last = listening.end()
     first = on_tones.predict(y[: 2 * sample_rate], sample_rate=sample_rate)
     assert off(last.scores, first.scores) < TOLERANCE and np.array_equal(last.starts, first.starts)
-    assert len(answers) == 4 and not any("left out" in warning for warning in answers[-1].warnings)
-    assert [warning for warning in last.warnings if "left out" in warning] == [
-        "Only the first 2 s were heard; the rest is left out."
+    assert len(answers) == 4 and not any("is ignored" in warning for warning in answers[-1].warnings)
+    assert [warning for warning in last.warnings if "is ignored" in warning] == [
+        "Only the first 2 s were used; the rest is ignored."
     ]
 
 
@@ -276,7 +274,7 @@ def test_nothing_of_a_gap_is_heard_once_the_rest_is_left_out(on_tones, monkeypat
     before = listening.end().scores
     heard(listening, y[3 * 8_000 :], [100])
     assert off(listening.end().scores, before) < 1e-5
-    assert listening.n_heard == 2 * 8_000, "as of a file, all of the first seconds"
+    assert listening.n_samples == 2 * 8_000, "as of a file, all of the first seconds"
 
 
 @pytest.mark.parametrize(("every", "sample_rate"), [(0.02, 8_000), (0.005, 192_000)])

@@ -11,7 +11,7 @@ import pytest
 from musicml.cli import main
 from musicml.experiment import run as runs
 from musicml.experiment import user_folder
-from musicml.inference import apart, trust
+from musicml.inference import isolated_process, trust
 from musicml.inference.explain import class_activation
 from musicml.inference.export import bundle
 from musicml.inference.predictor import Predictor
@@ -42,8 +42,8 @@ def settings(tmp_path, monkeypatch):
 def test_a_trained_run_and_its_copies_are_the_users_own(asked_about_tones, own, monkeypatch):
     monkeypatch.setattr(trust, "_made", set())  # as in another process
     assert trust.is_own(asked_about_tones) and trust.is_own(own)
-    monkeypatch.setattr(apart, "open_apart", lambda *_: pytest.fail("asked apart"))
-    assert Predictor(own).model().engine == "onnx" and Predictor(own).apart_remark is None
+    monkeypatch.setattr(isolated_process, "open_isolated_model", lambda *_: pytest.fail("asked apart"))
+    assert Predictor(own).load_model().engine == "onnx" and Predictor(own).isolation_notice is None
     signature = own.read("signature.json")
     assert set(signature) == {"hmac"} and len(signature["hmac"]) == 64
     assert user_folder.read_secret().hex() not in (own.path / "signature.json").read_text()
@@ -52,7 +52,7 @@ def test_a_trained_run_and_its_copies_are_the_users_own(asked_about_tones, own, 
 def test_a_run_of_another_user_is_none_of_ones_own_until_it_is_trusted(own, settings, musicml):
     assert not trust.is_own(own) and not settings.exists(), "asking makes no secret"
     code, out, _ = musicml("runs", "--trust", own.path)
-    assert code == 0 and "is trusted from now on" in out and "holds no code" in out
+    assert code == 0 and "is now trusted" in out and "contains no code" in out
     assert trust.is_own(own) and user_folder.read_secret().hex() not in out
 
 
@@ -72,7 +72,7 @@ def test_the_secret_is_the_owners_alone_and_made_once_by_many(settings):
 def test_a_damaged_secret_is_told_and_not_replaced(settings, own):
     settings.mkdir()
     (settings / "secret").write_bytes(b"short")
-    with pytest.raises(InputError, match="Expected a secret of 32 bytes .* Remove it"):
+    with pytest.raises(InputError, match="Expected a secret of 32 bytes .* Remove the file"):
         trust.trust_run(own)
     assert (settings / "secret").read_bytes() == b"short" and not trust.is_own(own)
 
@@ -122,12 +122,12 @@ def test_where_nothing_can_be_written_a_training_goes_on_unsigned(
 ):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MUSICML_CONFIG", str(tmp_path / "file/settings"))
-    monkeypatch.setattr(apart, "open_apart", lambda *_: pytest.fail("asked apart"))
+    monkeypatch.setattr(isolated_process, "open_isolated_model", lambda *_: pytest.fail("asked apart"))
     words = ["train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", tmp_path / "runs"]
     assert main.main([str(word) for word in words]) == 0
-    assert capfd.readouterr().err.count("the run is not signed") == 1
+    assert capfd.readouterr().err.count("the run could not be signed") == 1
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert run.is_whole and not (run.path / "signature.json").exists()
+    assert run.is_complete and not (run.path / "signature.json").exists()
 
 
 def test_a_run_is_signed_before_it_is_called_trained_so_that_no_kill_leaves_it_unsigned(
@@ -150,21 +150,21 @@ def test_a_run_is_signed_before_it_is_called_trained_so_that_no_kill_leaves_it_u
 
 def test_what_needs_the_network_in_this_process_tells_how_to_trust_the_run(stranger, tmp_path):
     predictor = Predictor(stranger, "keras")
-    with pytest.raises(InputError, match=f"for a map of where it looked, .* `musicml runs --trust {stranger.path}`"):
-        class_activation.model_of(predictor)
+    with pytest.raises(InputError, match=f"for an explanation. .* `musicml runs --trust {stranger.path}`"):
+        class_activation._load_model(predictor)
 
 
 @pytest.mark.parametrize("kind", bundle.FORMATS)
 def test_a_strangers_run_is_not_exported_since_the_check_opens_it_without_limits(stranger, kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle, "checked", lambda folder: pytest.fail("opened"))
-    with pytest.raises(InputError, match="for an export, and stranger is neither"):
+    monkeypatch.setattr(bundle, "_run_check", lambda folder: pytest.fail("opened"))
+    with pytest.raises(InputError, match="for an export. stranger is neither"):
         bundle.export_run(stranger, kind, tmp_path / "to")
     assert [path.name for path in tmp_path.iterdir()] == ["stranger"]
 
 
 def test_a_run_whose_parts_do_not_fit_is_not_trusted(stranger):
     (stranger.path / "model.keras").write_bytes(b"another")
-    with pytest.raises(InputError, match="must be the model that its serving.json was written for"):
+    with pytest.raises(InputError, match="is not the model that belongs to its serving.json"):
         trust.trust_run(stranger)
     assert not (stranger.path / "signature.json").exists()
 
@@ -177,7 +177,7 @@ def test_the_command_line_says_once_that_a_run_is_asked_apart(stranger, tones, m
 
 def test_where_memory_can_not_be_limited_the_remark_says_so(stranger, monkeypatch):
     monkeypatch.setattr(trust, "HAS_MEMORY_LIMIT", False)
-    assert "this system can't limit" in trust.describe_apart(stranger)
+    assert "can't be limited on this system" in trust.describe_isolation(stranger)
 
 
 def test_trainings_and_scorings_remember_the_folders_they_were_given(settings, tones, tones_toml, data_root, tmp_path):

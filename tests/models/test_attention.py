@@ -98,4 +98,4 @@ def test_the_experiment_becomes_a_whole_run_that_is_exported(musicml, data_root,
     code, _, err = musicml(*words, "--set", "training.epochs=2")
     assert code == 0, err[-2000:]
     (run,) = runs.list_runs(tmp_path)
-    assert run.is_whole and run.read("run.json")["export"].startswith("exported; differs from the original by at most")
+    assert run.is_complete and run.read("run.json")["export"].startswith("exported; differs")

@@ -61,7 +61,7 @@ def test_under_a_mixed_policy_its_answer_stays_float32_and_it_is_served_in_float
         assert {model.get_layer(name).compute_dtype for name in last} == {"float32"}
         assert model.get_layer(mixed).compute_dtype == policy.removeprefix("mixed_")
         half = np.asarray(model(clips(family), training=False))
-        served = device.in_float32(model, policy)
+        served = device.convert_to_float32(model, policy)
     finally:
         keras.config.set_dtype_policy("float32")
     assert {layer.compute_dtype for layer in served.layers} == {"float32"}
@@ -97,7 +97,7 @@ def test_the_exported_model_has_one_input_and_answers_as_keras_does(family, task
     model, values = untrained(family, task), clips(family)
     wanted = np.asarray(model(values, training=False))
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = backends.session_of(tmp_path / "model.onnx")
+    session = backends.make_onnx_session(tmp_path / "model.onnx")
     (taken,) = session.get_inputs()
     for some in (slice(0, 1), slice(None)):
         assert off(session.run(None, {taken.name: values[some]})[0], wanted[some]) < 1e-5

@@ -83,7 +83,7 @@ def test_a_run_is_served_and_exported_like_any_other_and_trains_to_the_same_answ
     run, other = (train_experiment(read, data_root, tmp_path / name) for name in ("one", "two"))
     for one in (run, other):
         evaluate_run(one)
-    assert run.is_whole and run.info.export.startswith("exported; ")
+    assert run.is_complete and run.info.export.startswith("exported; ")
     assert not run.info.has_epochs and run.read_history() == [] and run.info.caveat == ""
     serving = Predictor(run).serving
     clips = np.random.default_rng(0).normal(0, 20, (3, serving.clip.n_frames, 20)).astype(np.float32)

@@ -64,7 +64,7 @@ def test_what_draws_never_learns(shape, more):
 def test_weights_that_were_learnt_reach_the_backbone_whatever_stands_before_it(shape, more, monkeypatch):
     learnt = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3))
     known = {layer.name: layer.get_weights() for layer in learnt.layers if layer.weights}
-    monkeypatch.setattr(transfer, "imagenet_weights", lambda *_: known)
+    monkeypatch.setattr(transfer, "load_imagenet_weights", lambda *_: known)
     model = built(shape, weights="imagenet", **more)
     for name, weights in known.items():
         assert all(map(np.array_equal, model.get_layer(name).get_weights(), weights))
@@ -76,7 +76,7 @@ def test_weights_that_were_learnt_reach_the_backbone_whatever_stands_before_it(s
 def test_weights_that_were_learnt_from_bgr_are_turned_round(monkeypatch):
     learnt = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
     known = {layer.name: layer.get_weights() for layer in learnt.layers if layer.weights}
-    monkeypatch.setattr(transfer, "imagenet_weights", lambda *_: known)
+    monkeypatch.setattr(transfer, "load_imagenet_weights", lambda *_: known)
     model = built((32, 32, 3), backbone="vgg16", weights="imagenet", alpha=1.0)
     kernel, bias = model.get_layer("block1_conv1").get_weights()
     assert np.array_equal(kernel, known["block1_conv1"][0][:, :, ::-1, :])
@@ -139,7 +139,7 @@ def test_an_exported_efficientnet_asks_for_pictures_and_nothing_else(run):
 
 
 def test_a_small_clip_needs_to_be_drawn_large_enough():
-    with pytest.raises(InputError, match="at least 32 on each side, and is 40 by 20"):
+    with pytest.raises(InputError, match="at least 32 on each side for a backbone, got 40 by 20"):
         built()
     assert built(side=32).output_shape == (None, 3)
 
@@ -181,18 +181,18 @@ def test_bands_are_averages_over_strips_of_a_maps_height(depths):
 
 def test_bands_that_can_not_divide_a_map_share_rows_and_leave_none_out():
     x = keras.Input((7, 2, 1))
-    averages = keras.Model(x, transfer.in_bands(x, "rows", 3))(np.arange(14, dtype=np.float32).reshape(1, 7, 2, 1))
+    averages = keras.Model(x, transfer.pool_bands(x, "rows", 3))(np.arange(14, dtype=np.float32).reshape(1, 7, 2, 1))
     assert np.allclose(averages, [[2.5, 6.5, 10.5]])  # rows 0 to 2, 2 to 4, 4 to 6
 
 
 @pytest.mark.parametrize("more, most", [({}, 2), ({"depths": 2}, 2), ({"second_side": 32}, 1)])
 def test_more_bands_than_the_smallest_map_has_rows_are_refused(more, most):
-    with pytest.raises(InputError, match=rf"model\.bands must be at most {most}, .* and is 5: lower it"):
+    with pytest.raises(InputError, match=rf"model\.bands of at most {most}, .* got 5\. Lower it"):
         built((64, 64, 3), bands=5, **more)
 
 
 def test_bands_need_a_clip_that_is_drawn_upright():
-    with pytest.raises(InputError, match=r"model\.bands must be 1 where model\.side is 0, .* and is 2"):
+    with pytest.raises(InputError, match=r"model\.bands of 1 with model\.side=0, .* got 2"):
         built((64, 64), bands=2)
 
 

@@ -20,7 +20,7 @@ from musicml.experiment import run as runs
 from musicml.inference import calibration
 from musicml.reports import fonts, model_card, plots, render, run_data
 from musicml.reports.contents import build_document
-from musicml.reports.document import Code, Document, Estimate, Heading, Note, Paragraph, Table, shown
+from musicml.reports.document import Code, Document, Estimate, Heading, Note, Paragraph, Table, format_cell
 from musicml.reports.formats import BREAK, FORMATS
 from musicml.reports.plots import Bars
 from musicml.reports.report import make_attachments, write_csv, write_report
@@ -72,7 +72,7 @@ def texts(document):
         found += [getattr(block, name) for name in ("text", "caption", "source", "alt") if hasattr(block, name)]
         found += getattr(block, "items", ())
         if isinstance(block, Table):
-            found += [*block.columns, *(shown(cell, document.language) for row in block.rows for cell in row)]
+            found += [*block.columns, *(format_cell(cell, document.language) for row in block.rows for cell in row)]
     return found
 
 
@@ -124,14 +124,14 @@ def test_a_report_has_its_sections_in_order_and_says_that_the_data_is_generated(
     made = build_document([genres])
     heads = [block.text for block in made.blocks if isinstance(block, Heading) and block.level == 1]
     assert heads == [
-        *("Summary", "Data", "Split", "Model", "Settings", "How it learnt", "Class by class", "What is taken for what"),
-        *("Calibration", "Published results", "Environment", "How to repeat it", "Citation", "Limits"),
+        *("Summary", "Data", "Split", "Model", "Settings", "Training curves", "Results per class", "Confusion matrix"),
+        *("Calibration", "Published results", "Environment", "Reproducibility", "Citation", "Caveats"),
     ]
     assert "sample" in [note.kind for note in notes_in(made)]
     judged = genres.read("report.json")
     accuracy, (low, high) = judged["metrics"]["accuracy"], judged["intervals"]["accuracy"]
     assert (
-        f"accuracy {accuracy:.3f}, with a 95 % interval from {low:.3f} to {high:.3f}, on 40 test files of 10 groups"
+        f"Accuracy: {accuracy:.3f} (95% confidence interval {low:.3f} to {high:.3f}) on 40 test files in 10 groups"
     ) in " ".join(texts(made))
 
 
@@ -157,7 +157,7 @@ def test_every_figure_and_table_says_from_which_files_of_which_run(genres, sever
 
 @pytest.mark.parametrize("which", ["genres", "several_at_once"])
 def test_every_figure_in_the_tables_of_the_page_is_in_a_file_of_the_run(which, request, monkeypatch):
-    monkeypatch.setattr(plots, "render_inline", lambda drawing, name, alt: "")
+    monkeypatch.setattr(plots, "render_inline", lambda *_: "")
     run, known, seen = request.getfixturevalue(which), set(), 0
     for path in run.path.glob("*.json"):
         known |= numbers_in(json.loads(path.read_text()))
@@ -179,7 +179,7 @@ def test_wrong_figures_in_the_report_are_shown_as_they_are_and_never_mended(tmp_
     run = make(tmp_path, "a", n=20)
     changed(run, "report.json", metrics={**run.read("report.json")["metrics"], "accuracy": 0.123456})
     figures = {row[0]: row[1] for row in named(build_document([run]), "figures").rows}
-    assert shown(figures["accuracy"], "en").startswith("0.123")
+    assert format_cell(figures["Accuracy"], "en").startswith("0.123")
 
 
 @pytest.mark.parametrize(("ending", "language"), [(".html", "id"), (".md", "en"), (".tex", "id"), (".pdf", "id")])
@@ -229,7 +229,7 @@ OTHERS = {  # what is no report, however it quotes a report's mark
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_report_is_never_written_over(name, genres, tmp_path):
     (tmp_path / name).write_text(OTHERS[name])
-    with pytest.raises(InputError, match="not written over"):
+    with pytest.raises(InputError, match="not replaced"):
         write_report([genres], tmp_path / name)
     assert (tmp_path / name).read_text() == OTHERS[name]
 
@@ -239,7 +239,7 @@ def test_a_card_takes_the_place_of_a_card_and_never_of_a_projects_own_page(name,
     to = tmp_path / name
     shutil.copy(PACKAGE.parent / name, to)
     before = to.read_bytes()
-    with pytest.raises(InputError, match="not written over"):
+    with pytest.raises(InputError, match="not replaced"):
         write_report([genres], to, card=True)
     assert to.read_bytes() == before
     to.unlink()
@@ -252,14 +252,14 @@ def test_a_folder_with_something_in_it_that_no_report_put_there_is_not_replaced(
     folder.mkdir()
     for name, content in (("photo.jpg", "mine"), ("CONTENTS.txt", "chapter 1: Written by musicml report\n")):
         (folder / name).write_text(content)
-        with pytest.raises(InputError, match="holds no report's files"):
+        with pytest.raises(InputError, match="does not belong to a report"):
             write_report([small], to)
         assert (folder / name).read_text() == content and not to.exists()
         (folder / name).unlink()
     folder.rmdir()
     write_report([small], to)
     (folder / "chapter.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds chapter.txt, which no report put there"):
+    with pytest.raises(InputError, match="chapter.txt, which no report wrote"):
         write_report([small], to)
     assert (folder / "chapter.txt").read_text() == "mine"
 
@@ -267,8 +267,8 @@ def test_a_folder_with_something_in_it_that_no_report_put_there_is_not_replaced(
 @pytest.mark.parametrize(
     "name, language, n, words",
     [
-        ("a.docx", "en", 1, r"must end in \.html, \.md, \.tex, \.pdf"),
-        ("a.html", "fr", 1, "must be en or id, and is 'fr'"),
+        ("a.docx", "en", 1, r"ending in \.html, \.md, \.tex, \.pdf"),
+        ("a.html", "fr", 1, "en or id, got 'fr'"),
         ("a.html", "en", 0, "at least one run"),
     ],
 )
@@ -279,7 +279,7 @@ def test_other_endings_languages_and_no_runs_are_refused(name, language, n, word
 
 
 def test_when_a_figure_can_not_be_drawn_nothing_is_left_behind(genres, tmp_path, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(plots, "save", fail)
@@ -366,7 +366,7 @@ def test_a_script_that_no_font_here_has_is_named_and_written_as_it_is(ending, ma
     monkeypatch.setattr(fonts, "list_system_fonts", list)
     content = render.render(many_scripts, ending)
     (note,) = [note for note in notes_in(render.add_note_on_fonts(many_scripts)) if "boxes" in note.text]
-    assert "these letters: CJK, Hangul, Katakana, Thai." in note.text
+    assert "letters for CJK, Hangul, Katakana, Thai" in note.text
     if ending != ".pdf":
         said = content.decode()
         assert "Hangul, Katakana, Thai" in said and all(name in said for name in SCRIPTS) and "??" not in said
@@ -387,7 +387,7 @@ def width_of(columns, table):
     """How much of a line a table takes, if a letter is as wide as those of Latin Modern are on average."""
     letter, found = (5.0, 4.2)[len(table.columns) > 6], re.findall(r">.*?p\{([\d.]+)\\linewidth\}|[lr]", columns)
     assert len(found) == len(table.columns)
-    cells = [[name, *(shown(row[k], "en") for row in table.rows)] for k, name in enumerate(table.columns)]
+    cells = [[name, *(format_cell(row[k], "en") for row in table.rows)] for k, name in enumerate(table.columns)]
     own = [float(share) if share else letter * max(map(len, cells[k])) / 455 for k, share in enumerate(found)]
     return sum(own) + 8 * (len(found) - 1) / 455
 
@@ -410,7 +410,7 @@ def test_a_table_for_a_spreadsheet_has_points_all_digits_and_no_formula(genres):
     table = named(build_document([genres], "id"), "per_class")
     table = replace(table, rows=(*table.rows, ("-", "=1+1", *table.rows[0][2:])))
     rows = list(csv.reader(write_csv(table, "id").splitlines()))
-    assert rows[0][3] == "presisi" and rows[0][4].startswith("presisi, ") and len(rows[0]) == len(rows[1])
+    assert rows[0][3] == "Presisi" and rows[0][4].startswith("Presisi, ") and len(rows[0]) == len(rows[1])
     assert float(rows[1][3]) == first["precision"] and rows[-1][:2] == ["'-", "'=1+1"]
 
 
@@ -422,12 +422,12 @@ def test_a_class_with_one_example_and_one_that_is_never_answered_are_told_in_wor
     rows[2] |= {"support": 0, "precision": None, "recall": None, "f1": None, "auc": None, "average_precision": None}
     made = build_document([changed(run, "report.json", per_class=rows)])
     said = " ".join(texts(made))
-    assert "With a single test example, whose figures are all or nothing: gong." in said
-    assert "Never answered, so that they have no precision: suling." in said
-    assert "Without any test example, so that nothing can be said of them: rebab." in said
+    assert "Only one test example, so recall is either 0 or 1: gong." in said
+    assert "Never predicted, so their precision is not defined: suling." in said
+    assert "No test examples, so their results are unknown: rebab." in said
     table = named(made, "per_class")
-    place = table.columns.index("precision")
-    assert [shown(row[place], "en") for row in table.rows[1:]] == ["–", "–"]  # and no false 0
+    place = table.columns.index("Precision")
+    assert [format_cell(row[place], "en") for row in table.rows[1:]] == ["–", "–"]  # and no false 0
     assert all(render.render(made, ending) for ending in FORMATS)
 
 
@@ -448,18 +448,18 @@ def test_few_test_groups_and_a_temperature_at_its_bound_are_remarked_on(language
 
 def test_without_an_interval_or_without_a_main_figure_a_report_says_why(tmp_path):
     said = said_of(make(tmp_path, "one_group", n=20, groups=1))
-    assert "All test files are of one group" in said and "without an interval" in said
+    assert "All test files belong to one group" in said and "without a confidence interval" in said
     alike = make(tmp_path, "alike", n=20)
     changed(alike, "report.json", intervals={**alike.read("report.json")["intervals"], "accuracy": None})
-    assert "Every draw of the groups gave the same value" in said_of(alike)
+    assert "Every bootstrap resample gave the same value" in said_of(alike)
     metrics = alike.read("report.json")["metrics"]
     del metrics["accuracy"]
-    assert "accuracy, is not defined" in said_of(changed(alike, "report.json", metrics=metrics))  # and is no 0
+    assert "Accuracy is not defined" in said_of(changed(alike, "report.json", metrics=metrics))  # and is no 0
 
 
 @pytest.mark.parametrize("status", ["started", "training", "trained"])
 def test_a_run_that_is_not_whole_is_refused_with_its_cure(status, tmp_path):
-    with pytest.raises(InputError, match="must be whole before a report is written of it.*train --resume"):
+    with pytest.raises(InputError, match="is not complete.*train --resume"):
         build_document([make(tmp_path, "a", n=20, status=status)])
 
 
@@ -492,7 +492,7 @@ def test_a_report_of_an_older_musicml_is_told_what_it_lacks(tmp_path):
     new = ("reliability", "reliability_before", "temperature", "at_half", "thresholds")
     made = build_document([changed(run, "report.json", **dict.fromkeys(new), per_class=rows)])
     said = " ".join(texts(made))
-    for words in ("bins of a reliability diagram are not in", "threshold of 0.5 are not in", "Wilson's intervals of"):
+    for words in ("has no reliability diagram", "has no results at a threshold of 0.5", "has no Wilson intervals"):
         assert words in said
     table = named(made, "calibration")
     assert table.rows[-1][1] == run.read("serving.json")["temperature"] and "serving.json" in table.source
@@ -500,7 +500,7 @@ def test_a_report_of_an_older_musicml_is_told_what_it_lacks(tmp_path):
 
 def test_both_thresholds_and_the_reliability_diagram_stand_in_a_report(several_at_once, tmp_path):
     made, judged = build_document([several_at_once]), several_at_once.read("report.json")
-    row = next(row for row in named(made, "thresholds").rows if row[0] == "macro F1")
+    row = next(row for row in named(made, "thresholds").rows if row[0] == "Macro F1")
     assert (row[1].value, row[2].value) == (judged["at_half"]["metrics"]["macro_f1"], judged["metrics"]["macro_f1"])
     drawn = next(figure for figure in made.figures if figure.name == "reliability")
     assert [point[2] for point in drawn.drawing.series[0][1]] == [row["n"] for row in judged["reliability"]]
@@ -525,14 +525,14 @@ def test_149_of_150_has_its_interval_in_both_languages(tmp_path):
     low, high = made["intervals"]["accuracy"]
     assert 0.93 < low < 149 / 150 < high < 1.0
     english, indonesian = (said_of(changed(run, "report.json", **made), language=language) for language in LANGUAGES)
-    assert f"accuracy 0.993, with a 95 % interval from {low:.3f} to {high:.3f}" in english
-    assert "Of the 150 test files 149 were told right." in english
+    assert f"Accuracy: 0.993 (95% confidence interval {low:.3f} to {high:.3f})" in english
+    assert "149 of 150 test files were classified correctly." in english
     commas = f"{low:.3f} sampai {high:.3f}".replace(".", ",")
-    assert f"akurasi 0,993, dengan selang kepercayaan 95 % dari {commas}" in indonesian
-    assert "accuracy 0.990 (0.963–0.999), 149 of 150 right" in english  # the published one beside it
+    assert f"Akurasi: 0,993 (selang kepercayaan 95% {commas})" in indonesian
+    assert "accuracy 0.990 (0.963–0.999), 149 of 150 correct" in english  # the published one beside it
     document = build_document([run])
-    assert "of an accuracy Wilson's, where every file is a group of its own" in named(document, "figures").caption
-    by_class = {row[0]: shown(row[2], "en") for row in named(document, "per_class_wilson").rows}
+    assert "Accuracy has Wilson's interval" in named(document, "figures").caption
+    by_class = {row[0]: format_cell(row[2], "en") for row in named(document, "per_class_wilson").rows}
     assert by_class.pop(rows[0]["labels"]) == "0.800 (0.376–0.964)"  # 4 of 5
     assert set(by_class.values()) == {"1.000 (0.566–1.000)"}  # 5 of 5
 
@@ -553,14 +553,14 @@ def test_a_run_judged_in_folds_has_no_threshold_and_no_temperature_but_each_fold
         files.write_json(run.path / "report.json", judged)
         made = build_document([run])
         table, said = named(made, "per_class_thresholds"), " ".join(texts(made))
-        assert {row[1] for row in table.rows} == {"each fold's own"}
-        assert named(made, "calibration").rows[-1][1] == "each fold's own"
+        assert {row[1] for row in table.rows} == {"one per fold"}
+        assert named(made, "calibration").rows[-1][1] == "one per fold"
         assert "serving.json" not in table.source + named(made, "calibration").source
         assert "Each fold has its own thresholds" in said and "Each fold has its own temperature" in said
-        assert "on 30 out-of-fold files of" in said and "validation the model was" not in said
+        assert "on 30 out-of-fold files in" in said and "validation the model was" not in said
         assert not re.search(r"\btest (file|example)s?\b", without_published(made))
     assert read_card(run)[0]["model-index"][0]["results"][0]["dataset"]["split"] == "out of fold"
-    assert "pada 30 berkas di luar fold dari" in said_of(run, language="id")
+    assert "pada 30 berkas di luar fold dalam" in said_of(run, language="id")
 
 
 def without_published(document):
@@ -575,8 +575,8 @@ def without_published(document):
 def test_a_run_judged_on_validation_is_never_said_to_be_tested(family, tmp_path):
     run = changed(make(tmp_path, family, n=30, family=family), "report.json", split="val")
     for language, of_test, of_val in (
-        ("en", r"\btest (file|example)s?\b", "on 30 validation files of"),
-        ("id", r"\b(berkas|contoh) uji\b", "30 berkas validasi"),
+        ("en", r"\btest (file|example)s?\b", "on 30 validation files in"),
+        ("id", r"\b(berkas|contoh) (uji|pengujian)\b", "30 berkas validasi"),
     ):
         made = build_document([run], language)
         assert not re.search(of_test, without_published(made)) and of_val in " ".join(texts(made))
@@ -602,7 +602,7 @@ def test_the_command_to_repeat_a_run_names_the_same_experiment(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert "`runs/a/experiment.toml`" in said_of(run)
     changed(run, "run.json", published={"reference": "gtzan_gru"}, experiment="genres_gru")
-    assert reproducibility.make_command(run_data.Told(run)).startswith("musicml train as_published/genres_gru ")
+    assert reproducibility.make_command(run_data.RunData(run)).startswith("musicml train as_published/genres_gru ")
 
 
 def test_addresses_and_long_names_stay_inside_their_cells():
@@ -626,27 +626,30 @@ def test_no_heading_is_hyphenated(tmp_path):
 @pytest.mark.numeric
 def test_published_tables_have_wilsons_intervals_where_it_is_known_of_how_many(genres, several_at_once):
     table = named(build_document([genres]), "reference-gtzan_cnn")
-    recall = next(row for row in table.rows if row[0] == "reggae")[table.columns.index("recall")]
+    recall = next(row for row in table.rows if row[0] == "reggae")[table.columns.index("Recall")]
     assert recall.value == 0.17 and recall.interval == pytest.approx((0.030053, 0.563503), abs=1e-6)  # 1 of 6
     made = build_document([several_at_once])
     precision = named(made, "reference-openmic_vggish_forest")
-    assert all(row[precision.columns.index("precision")].interval is None for row in precision.rows)
+    assert all(row[precision.columns.index("Precision")].interval is None for row in precision.rows)
     assert any("No counts were published" in text for text in texts(made))
     cnn = named(made, "reference-openmic_cnn")
-    assert "of 374 test files. No counts were published for a class" in cnn.caption and len(cnn.rows) == 3
+    assert "on 374 test files. No counts per class were published" in cnn.caption and len(cnn.rows) == 3
 
 
 @pytest.mark.parametrize(
     "family, words",
     [
-        ("transfer", "VGG16, frozen, with a new head: accuracy 0.960 (0.915–0.982), 144 of 150 right; macro precision"),
+        (
+            "transfer",
+            "VGG16, frozen, with a new head: accuracy 0.960 (0.915–0.982), 144 of 150 correct; macro precision",
+        ),
         ("sounds", "ResNet50, pretrained, on spectrograms: macro ROC-AUC 0.902–0.908."),
         ("gru", "GRU on MFCC: accuracy 0.788; loss 0.805"),
     ],
 )
 def test_of_a_published_system_without_a_table_of_classes_that_is_said(family, words, tmp_path):
     said = said_of(make(tmp_path, "a", family=family, n=20, draws=10))
-    assert words in said.split("no table of classes was published;")[1]
+    assert words in said.split("No results per class were published")[1]
 
 
 @pytest.mark.numeric
@@ -656,22 +659,22 @@ def test_runs_beside_each_other_are_compared_by_a_paired_test_and_seeds_have_a_s
     made = build_document(some)
     pairs = named(made, "pairs")
     assert len(pairs.rows) == 3 and all("exact sign flips of groups" in row for row in pairs.rows)
-    assert any(re.search(r"was right on \d+ more of 60 files|equally many of 60", text) for text in texts(made))
+    assert any(re.search(r"classified \d+ more of 60 files|equally many of 60", text) for text in texts(made))
     seeds = named(made, "seeds").rows[0]
     values = [run.read("report.json")["metrics"]["accuracy"] for run in some[:2]]
     assert seeds[2] == 2 and seeds[3] == pytest.approx(sum(values) / 2)
     assert [row[0] for row in named(made, "comparison").rows] == ["run0", "run1", "rival"]
     names = [block.name for block in made.figures]
-    assert len(set(names)) == len(names) and any("same data as of run run0" in text for text in texts(made))
+    assert len(set(names)) == len(names) and any("Same data as run run0" in text for text in texts(made))
 
 
 def test_runs_of_other_data_stand_side_by_side_without_a_test_and_it_is_said_why(genres, several_at_once, tmp_path):
     made = build_document([genres, several_at_once], "id")
     said = " ".join(texts(made))
-    assert "Tidak ada uji berpasangan" in said and "harus diuji pada contoh yang sama" in said
+    assert "Tidak ada uji berpasangan" in said and "run dari satu dataset" in said
     assert "pairs" not in [table.name for table in made.tables]
     assert build_document([genres, runs.Run(genres.path)]) == build_document([genres])  # named twice it is one
-    with pytest.raises(InputError, match="one run, and 2"):
+    with pytest.raises(InputError, match="one run for a model card, got 2"):
         write_report([genres, several_at_once], tmp_path / "README.md", card=True)
 
 
@@ -684,20 +687,20 @@ def test_a_replay_says_what_is_wrong_with_its_protocol_and_what_the_honest_run_g
     changed(replay, "report.json", as_served=served, protocol="as published", split="val")
     made = build_document([replay, honest])
     said = " ".join(texts(made))
-    figure = shown(Estimate(honest.report.main, honest.report.get_interval("accuracy")), "en")
-    assert fault in said and f"by run honest of genre_gru: accuracy {figure}" in said
-    assert "Published: accuracy 0.788." in said and "is known to be faulty" in said
-    assert "judged on the validation side" in said and "rivals of honest ones" in said
-    assert ("heard for one second · accuracy", Estimate(0.25, (0.1, 0.5))) in named(made, "as_served-1").rows
+    figure = format_cell(Estimate(honest.report.main, honest.report.get_interval("accuracy")), "en")
+    assert fault in said and f"run honest of genre_gru: accuracy {figure}" in said
+    assert "Published: accuracy 0.788." in said and "known flaw" in said
+    assert "scored on the validation split" in said and "effect of a flaw" in said
+    assert ("first second only · accuracy", Estimate(0.25, (0.1, 0.5))) in named(made, "as_served-1").rows
     assert "pairs" not in [table.name for table in made.tables]
-    assert "name its run beside this one" in said_of(replay)
+    assert "Add its run to this report" in said_of(replay)
 
 
 def test_a_split_that_keeps_nothing_together_is_never_said_to_keep_groups_apart(tmp_path):
     run = make(tmp_path, "a", n=20)
     data, settings = (run.read("run.json")[key] for key in ("data", "settings"))
     by_track = {**settings, "data": {**settings["data"], "split": "track"}}
-    apart, unknown = "No group stands on more than one side", "looks at files, or pieces of files, one by one"
+    apart, unknown = "No group occurs in more than one split", "treats each file, or each piece of a file,"
     said = [
         said_of(changed(run, "run.json", data=facts, settings=chosen))
         for facts, chosen in ((data, settings), ({**data, "as_published": True}, settings), (data, by_track))
@@ -707,7 +710,7 @@ def test_a_split_that_keeps_nothing_together_is_never_said_to_keep_groups_apart(
     rows = [{**row, "group": row["example"]} for row in run.table("split.csv")]
     files.write_csv(run.path / "split.csv", rows, list(rows[0]))
     changed(run, "run.json", data=data, settings=settings)
-    assert "nothing says which files belong together" in said_of(run)
+    assert "Each file is its own group" in said_of(run)
 
 
 def test_the_audit_that_was_kept_of_the_data_stands_in_the_report(tmp_path, monkeypatch):
@@ -719,17 +722,17 @@ def test_the_audit_that_was_kept_of_the_data_stands_in_the_report(tmp_path, monk
     examples = tuple(Example(f"{k}.wav", tmp_path, {"low": True}, str(k)) for k in range(3))
     dataset = Dataset("gtzan", "sound", "single", "genre", ("low", "high"), examples)
     monkeypatch.setattr(about_data, "reload_dataset", lambda data, root=None: dataset)
-    assert re.search("Not audited.*`musicml audit gtzan`", said_of(run))
-    row = ("fault", "2 of 3 files can't be read.", "They count in no figure.")
-    found = (AuditFinding("unreadable", *row[:2], row[2]), AuditFinding("balance", "fine", "ok"))
+    assert re.search("not been audited.*`musicml audit gtzan`", said_of(run))
+    row = ("error", "2 of 3 files can't be read.", "They count in no figure.")
+    found = (AuditFinding("unreadable", "fault", *row[1:]), AuditFinding("balance", "fine", "ok"))
     kept = Audit("gtzan", True, False, 3, 1.0, found, (), None, dataset.hash())
     path = audit.get_audit_path(tmp_path, dataset)
     path.parent.mkdir()
-    path.write_text(json.dumps(kept.as_table()))
+    path.write_text(json.dumps(kept.to_dict()))
     table = named(build_document([run], data_root=tmp_path), "audit")
-    assert table.source == f"From .audit/{path.name} below the data root." and table.rows == (row,)
+    assert table.source == f"Source: .audit/{path.name} in the data folder." and table.rows == (row,)
     path.write_text("{}")
-    assert "must hold an audit" in " ".join(texts(build_document([run], data_root=tmp_path)))
+    assert "Expected an audit" in " ".join(texts(build_document([run], data_root=tmp_path)))
 
 
 def test_a_card_has_facts_that_hugging_face_reads_and_the_sections_of_one(several_at_once, tmp_path):
@@ -740,11 +743,11 @@ def test_a_card_has_facts_that_hugging_face_reads_and_the_sections_of_one(severa
     assert facts["library_name"] == "keras" and facts["pipeline_tag"] == "audio-classification"
     assert "sample-data" in facts["tags"] and "license" not in facts
     metrics = facts["model-index"][0]["results"][0]["metrics"]
-    assert metrics[0]["value"] == several_at_once.report.main and "95 % interval from" in body
+    assert metrics[0]["value"] == several_at_once.report.main and "95% confidence interval" in body
     heads = ["Model details", "Uses", "Training data", "Evaluation", "Limitations", "Citation"]
     assert re.findall("^## (.*)$", body, re.MULTILINE) == heads
     assert "## Rincian model" in read_card(several_at_once, "id")[1]
-    with pytest.raises(InputError, match=r"ends in \.md"):
+    with pytest.raises(InputError, match=r"ending in \.md"):
         write_report([several_at_once], tmp_path / "card.html", card=True)
 
 
@@ -765,4 +768,4 @@ def test_a_bar_that_is_not_defined_is_said_in_words_and_not_drawn_as_0():
 
 def test_numbers_are_written_as_the_language_writes_them():
     cells = (0.5, 12345, None, "x", True, -0.0001, Estimate(None, (0.1, 0.2)))
-    assert [shown(cell, "id") for cell in cells] == ["0,500", "12.345", "–", "x", "true", "0,000", "–"]
+    assert [format_cell(cell, "id") for cell in cells] == ["0,500", "12.345", "–", "x", "true", "0,000", "–"]

@@ -1,1 +1,1 @@
-"""Kill commands at random moments, fill their disk, and read a folder of runs while others write it."""
+"""Kill commands at random moments, fill the disk, and read runs while they are trained."""

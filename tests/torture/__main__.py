@@ -1,11 +1,11 @@
-"""Kill commands at random moments, fill their disk, and read a folder of runs while others write it.
+"""Kill commands at random moments, fill the disk, and read runs while they are trained.
 
     python -m tests.torture --kills 200 --seed 0
-    python -m tests.torture --seed 0 --only kill:17     # one of them again; what it leaves stays in --work
+    python -m tests.torture --seed 0 --only kill:17     # repeat one case; its files stay in --work
 
-After each kill: every whole run can be read and asked; every entry of the store of features is that of an uncut
-computation to the byte; the command goes on, with at most one epoch lost; and what comes out equals the uncut one's,
-weights to the bit. The last line is JSON; the exit code is 1 where there are faults.
+After each kill, every complete run must be readable and able to predict. Every cached feature must equal that of an
+uninterrupted computation. The command must continue with at most one lost epoch, and its results must equal the
+uninterrupted ones, with weights equal bit for bit. The last line is JSON. The exit code is 1 if there are faults.
 """
 
 from __future__ import annotations
@@ -28,27 +28,31 @@ from tests.torture.processes import Command, wait_for_survivors
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Define the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.torture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=200, help="cases of a kill (%(default)s)")
-    parser.add_argument("--disks", type=int, default=20, help="cases of a full disk (%(default)s)")
-    parser.add_argument("--readers", type=int, default=20, help="readers of a folder of runs (%(default)s)")
-    parser.add_argument("--pause", type=float, default=0.0, help="seconds that a reader rests between two looks (none)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other moments (%(default)s)")
+    parser.add_argument("--kills", type=int, default=200, help="number of kills (%(default)s)")
+    parser.add_argument("--disks", type=int, default=20, help="number of full disks (%(default)s)")
+    parser.add_argument("--readers", type=int, default=20, help="number of parallel readers of runs (%(default)s)")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds that a reader waits between two reads (0)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed for the moments (%(default)s)")
     parser.add_argument(
-        "--only", metavar="KIND:NUMBER", help="one case, as a fault names it; or several, as in kill:9,19"
+        "--only", metavar="KIND:NUMBER", help="only this case, with the name that a fault gives; or several: kill:9,19"
     )
-    parser.add_argument("--work", type=Path, metavar="DIR", help="a folder to work in (default: a temporary one)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there too")
-    parser.add_argument("--unmounted", action="store_true", help="mount no small disk, but have writing fail")
-    parser.add_argument("--plain", action="store_true", help="start each process anew: 4 s slower, on any system")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="folder to work in (default: a temporary one)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the counts to FILE")
+    parser.add_argument("--unmounted", action="store_true", help="do not mount a small disk, but make writes fail")
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="start processes without a fork server: 4 s slower each, but works on any system",
+    )
     return parser.parse_args(words)
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line and return the exit code."""
     asked = parse(words)
     with tempfile.TemporaryDirectory(prefix="torture-") as temporary:
         work = (asked.work or Path(temporary)).absolute()
@@ -65,7 +69,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def set_environment(root: Path) -> None:
-    """A home of its own for all processes, with no login and no settings of the user's."""
+    """Give all processes a new home folder, without the user's logins and settings."""
     for name in [name for name in os.environ if name.startswith(("KAGGLE_", "MUSICML_"))]:
         del os.environ[name]
     for name, place in {"HOME": "home", "XDG_CONFIG_HOME": "home/.config", "XDG_DATA_HOME": "home/.local"}.items():
@@ -77,10 +81,10 @@ def set_environment(root: Path) -> None:
 
 
 def run(asked: argparse.Namespace, root: Path) -> dict[str, Any]:
-    """Do what is asked for in the new folder `root`; returns the counts."""
+    """Run the cases in the new folder `root`. Return the counts."""
     set_environment(root)
     forked = not asked.plain and sys.platform == "linux"
-    Command(["--version"], root / "log", forked, {}).finish()  # what they are forked off from has its imports now
+    Command(["--version"], root / "log", forked, {}).finish()  # starts the fork server and its imports
     uncut = {activity.name: Uncut(activity, root, forked) for activity in make_activities(Material(root))}
     kind, _, numbers = (asked.only or "").partition(":")
     chosen = [int(number) for number in numbers.split(",") if number]
@@ -104,7 +108,7 @@ def run(asked: argparse.Namespace, root: Path) -> dict[str, Any]:
 
 
 def kill_all(numbers: Sequence[int], seed: int, uncut: dict[str, Uncut], root: Path) -> Iterator[Result]:
-    """Cases of kills, one activity after another."""
+    """Run the cases of kills, one activity after another."""
     for number in numbers:
         name = list(uncut)[number % len(uncut)]
         for needed in ("network", name) if name == "evaluation" else (name,):
@@ -113,7 +117,7 @@ def kill_all(numbers: Sequence[int], seed: int, uncut: dict[str, Uncut], root: P
 
 
 def tell(kind: str, result: Result, seed: int) -> Result:
-    """Print a line on what came of a case, and a line a fault."""
+    """Print the outcome of a case, and its faults."""
     told = f"{kind}:{result.number} {result.activity}, at {format_moments(result)}"
     print(
         f"{told}{', too late' if result.late == len(result.moments) else ''}{result.said and f': {result.said}'}",
@@ -125,18 +129,18 @@ def tell(kind: str, result: Result, seed: int) -> Result:
 
 
 def format_moments(result: Result) -> str:
-    """When a case's processes were killed, in seconds; of a full disk which share of its room or time it had."""
+    """Format the seconds at which processes were killed, or the share of space or time before the disk was full."""
     return ", ".join(f"{moment:.3f}" for moment in result.moments)
 
 
 def describe(kind: str, result: Result, words: str, seed: int) -> str:
-    """A fault with all that repeats it."""
+    """Describe a fault with the options that repeat it."""
     case = f"--seed {seed} --only {kind}:{result.number}"
     return f"{case}  {result.activity}, at {format_moments(result)}: {words}"
 
 
 def count(results: Sequence[Result]) -> dict[str, dict[str, int]]:
-    """Activity → how many cases, of them too late, the most epochs lost, and faults of each kind; and all together."""
+    """Count, for each activity and in total, cases, kills that came too late, lost epochs and faults of each kind."""
     names = [*dict.fromkeys(result.activity for result in results), *(["all"] if results else [])]
     kinds = sorted({kind for result in results for kind in result.counts})
     table = {}
@@ -153,7 +157,7 @@ def count(results: Sequence[Result]) -> dict[str, dict[str, int]]:
 
 
 def print_table(table: dict[str, dict[str, int]]) -> None:
-    """Print counts, an activity a line."""
+    """Print the counts, one line per activity."""
     for name, counts in table.items():
         if name == next(iter(table)):
             print(f"{'':<12}" + "  ".join(counts))

@@ -1,4 +1,4 @@
-"""What is killed: trainings, evaluations, computations of features, downloads and searches, each as a command."""
+"""The commands to kill: trainings, evaluations, computations of features, downloads and searches."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MODELS = {
 
 
 class Breaking(Server):
-    """A server that takes its time, and whose connections end after a part of the file."""
+    """A slow server whose connections end after a part of the file."""
 
     def fault(self) -> Fault:
         """End this answer a part behind the byte that it begins with."""
@@ -64,30 +64,30 @@ class Breaking(Server):
 
 @dataclass
 class Material:
-    """What all commands work on, made once below the folder `root`."""
+    """The data of all commands, made once in the folder `root`."""
 
     root: Path
     storage: Server = field(default_factory=lambda: Breaking())
 
     @cached_property
     def tones(self) -> Path:
-        """Three classes of tones, eight of a second each."""
+        """Make three classes with eight tones each, of one second."""
         return write_tones(self.root / "tones", 8)
 
     @cached_property
     def many_tones(self) -> Path:
-        """The same classes, 60 tones of each."""
+        """Make the same classes with 60 tones each."""
         return write_tones(self.root / "many_tones", 60)
 
     @cached_property
     def question(self) -> Path:
-        """A tone that no run knows."""
+        """Make a tone that no run was trained on."""
         write_tone(self.root / "question.wav", 210)
         return self.root / "question.wav"
 
     @cached_property
     def urls(self) -> dict[str, str]:
-        """A Kaggle on loopback with an archive of pictures, whose connections end after a part of it."""
+        """Start a local Kaggle server with an archive of pictures, whose connections end early."""
         generate.generate_sample_data(self.root / "made", only=[PICTURES], scale=0.02)
         content = zipped(self.root / "made" / PICTURES, self.root / "pictures.zip", "30 Musical Instruments/")
         self.storage.files[ARCHIVE] = content
@@ -112,13 +112,13 @@ def write_tones(root: Path, count: int) -> Path:
 
 @dataclass(frozen=True)
 class Activity(ABC):
-    """A command that can be killed, and what has to hold afterwards.
+    """A command to kill, and the conditions to check afterwards.
 
     Attributes
     ----------
-    name : how counts and `--only` name it
-    material : what it works on
-    changes : what is changed in its process, as `Command` takes it
+    name : name in counts and for `--only`
+    material : the data that it uses
+    changes : changes to its process, as in `Command`
     """
 
     name: str
@@ -130,10 +130,10 @@ class Activity(ABC):
 
     @abstractmethod
     def words(self, place: Path) -> Sequence[Any]:
-        """The command, or where it goes on what its user would type then; none where there is nothing left to do."""
+        """Return the command that starts or continues the work, or nothing if it is complete."""
 
     def find_faults(self, place: Path, uncut: Path) -> dict[str, list[str]]:
-        """What is wrong at any moment, by its kind."""
+        """Find faults that must not occur at any moment, by kind."""
         store = "data/.features"
         return {
             "unreadable": checks.find_unreadable(place / "runs", self.material.question),
@@ -142,19 +142,19 @@ class Activity(ABC):
 
     @abstractmethod
     def find_differences(self, place: Path, uncut: Path) -> list[str]:
-        """What is wrong at the end, where all has to equal what an uncut command left."""
+        """Find differences from the results of an uninterrupted command, at the end."""
 
     def find_leftovers(self, place: Path) -> list[str]:
-        """What should be gone at the end."""
+        """Find files that should have been deleted at the end."""
         return []
 
     def measure(self, place: Path) -> list[checks.Progress]:
-        """How far each training is that is not at its end."""
+        """Return the progress of each unfinished training."""
         return [found for run in checks.find_runs(place / "runs") if (found := checks.measure_progress(run))]
 
 
 class Training(Activity):
-    """`musicml train`, which goes on with `--resume`."""
+    """`musicml train`, continued with `--resume`."""
 
     @property
     def folder(self) -> Path:
@@ -162,22 +162,22 @@ class Training(Activity):
         return self.material.tones
 
     def words(self, place: Path) -> Sequence[Any]:
-        """Train, or resume the run that is there."""
+        """Return the command that trains, or resumes the existing run."""
         for run in list_runs(place / "runs"):
-            return [] if run.is_whole else ["train", "--resume", run.path]
+            return [] if run.is_complete else ["train", "--resume", run.path]
         experiment = self.material.experiment(self.name)
         roots = ["--data-root", place / "data", "--runs", place / "runs"]
         return ["train", experiment, "--folder", self.folder, *roots, "--deterministic"]
 
     def find_differences(self, place: Path, uncut: Path) -> list[str]:
-        """There is one whole run, equal to the uncut one."""
+        """Check that there is one complete run, equal to the uninterrupted one."""
         (wanted,), found = list_runs(uncut / "runs"), list_runs(place / "runs")
-        if len(found) != 1 or not found[0].is_whole:
+        if len(found) != 1 or not found[0].is_complete:
             return [f"{[(run.name, run.status) for run in found]} in place of one whole run"]
         return checks.find_differences(found[0], wanted)
 
     def find_leftovers(self, place: Path) -> list[str]:
-        """Half written files, checkpoints and half computed features are gone."""
+        """Find incomplete files, checkpoints and incomplete features."""
         return checks.find_leftovers(place / "runs", place / "data/.features")
 
 
@@ -192,7 +192,7 @@ class Features(Training):
 
 @dataclass(frozen=True)
 class Evaluation(Training):
-    """`musicml evaluate` of a run that is trained and not yet scored; `base` is that of an uncut training."""
+    """`musicml evaluate` of a trained run; `base` is the uninterrupted training."""
 
     base: Path = Path()
 
@@ -206,18 +206,18 @@ class Evaluation(Training):
     def words(self, place: Path) -> Sequence[Any]:
         """Evaluate, however often."""
         (run,) = list_runs(place / "runs")
-        return [] if run.is_whole else ["evaluate", run.path]
+        return [] if run.is_complete else ["evaluate", run.path]
 
 
 class Download(Activity):
-    """`musicml fetch`, which goes on with what came."""
+    """`musicml fetch`, which resumes the download."""
 
     def words(self, place: Path) -> Sequence[Any]:
         """Fetch, however often."""
         return ["fetch", PICTURES, "--data-root", place / "data"]
 
     def find_faults(self, place: Path, uncut: Path) -> dict[str, list[str]]:
-        """The data set is whole or not there, and what came of the archive is its beginning."""
+        """Check that the dataset is complete or missing, and that a partial archive is its beginning."""
         faults = self.find_differences(place, uncut) if (place / "data" / PICTURES).exists() else []
         content = self.material.storage.files[ARCHIVE]
         for path in (place / "data/.archives").glob("*.zip*"):
@@ -226,7 +226,7 @@ class Download(Activity):
         return {"wrong data": faults}
 
     def find_differences(self, place: Path, uncut: Path) -> list[str]:
-        """Every file is that of the uncut download."""
+        """Check that each file equals that of the uninterrupted download."""
         ours, theirs = (list_contents(root / "data" / PICTURES) for root in (place, uncut))
         return [
             f"{name} is not as it was published" for name in ours.keys() | theirs if ours.get(name) != theirs.get(name)
@@ -234,7 +234,7 @@ class Download(Activity):
 
 
 class Search(Activity):
-    """`musicml tune`, which goes on with the same command."""
+    """`musicml tune`, continued with the same command."""
 
     def words(self, place: Path) -> Sequence[Any]:
         """Search, however often."""
@@ -243,7 +243,7 @@ class Search(Activity):
         return ["tune", experiment, "--folder", self.material.tones, *roots, "--trials", TRIALS, "--json"]
 
     def find_faults(self, place: Path, uncut: Path) -> dict[str, list[str]]:
-        """Every file of a trial that has a name can be read."""
+        """Check that all files of trials can be read."""
         found = super().find_faults(place, uncut)
         try:
             checks.read_files(place / "runs")
@@ -252,25 +252,25 @@ class Search(Activity):
         return found
 
     def find_differences(self, place: Path, uncut: Path) -> list[str]:
-        """The same trials were made, with the same figures."""
+        """Check that the trials and their results are the same."""
         ours, theirs = (read_trials(root) for root in (place, uncut))
         return [] if ours == theirs and len(ours) == TRIALS else [f"the trials are {ours}, and were {theirs}"]
 
 
 def read_trials(place: Path) -> list[tuple[Any, ...]]:
-    """What a search kept of its trials, but their time."""
+    """Return the trials of a search without their times."""
     (path,) = (place / "runs/tunes").glob("*/best.json")
     return [(one["number"], one["options"], one["value"]) for one in json.loads(path.read_text())["trials"]]
 
 
 def list_contents(folder: Path) -> dict[str, bytes]:
-    """The content of each file below a folder, but what says when it came."""
+    """Return the content of each file below a folder, without dates."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     return {name: path.read_bytes() for name, path in found.items() if name != "SOURCE.json"}
 
 
 def make_activities(material: Material) -> list[Activity]:
-    """All activities, in the order in which cases take them; an evaluation comes after what it is based on."""
+    """Make all activities, in the order of the cases. An evaluation comes after its training."""
     urls = {"ask_servers": material.urls}
     return [
         Training("network", material),

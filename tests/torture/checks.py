@@ -1,4 +1,4 @@
-"""What has to hold of runs and of the store of features, whatever was killed; each fault is a sentence."""
+"""Conditions that runs and cached features must meet after any kill. Each fault is a sentence."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ SAME_BYTES = ("predictions.csv", "split.csv", "digests.csv", "excluded.csv", "la
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training was: `rows` of history.csv, and `kept`, the epochs that its checkpoints hold."""
+    """The progress of a training: `rows` of history.csv, and `kept`, the epochs in its checkpoints."""
 
     rows: int
     kept: int
 
     @property
     def lost(self) -> int:
-        """Epochs that were done and have to be done again."""
+        """Epochs that have to be trained again."""
         return max(0, self.rows - self.kept)
 
 
 def find_runs(root: Path) -> list[Run]:
-    """Every run below `root`, folds too."""
+    """List all runs below `root`, including folds."""
     found = list_runs(root)
     return found + [fold for run in found for fold in list_runs(run.path / "folds")]
 
 
 def find_unreadable(root: Path, question: Path) -> list[str]:
-    """What is wrong with the runs in `root`: a whole one that can't be opened or asked, half a file under its name.
+    """Find faults in the runs in `root`: complete runs that cannot be opened or cannot predict, and incomplete files.
 
     Parameters
     ----------
-    question : a sound file to ask whole runs about
+    question : a sound file to predict
     """
     faults = []
     for run in find_runs(root):
@@ -59,11 +59,11 @@ def find_unreadable(root: Path, question: Path) -> list[str]:
 
 
 def read_run(run: Run, question: Path) -> None:
-    """Read everything that a run has, and ask it if it is whole; raises where anything can't be read."""
+    """Read all files of a run, and predict with it if it is complete. Raise an error if anything cannot be read."""
     read_files(run.path)
     assert run.info.status in ("started", "trained"), run.info.status
     run.read_history()
-    if run.is_whole:
+    if run.is_complete:
         assert run.report.n == len(run.table("predictions.csv")) > 0
         assert list(run.predictions["example"])
         answer = Predictor(run).predict(question)
@@ -71,7 +71,7 @@ def read_run(run: Run, question: Path) -> None:
 
 
 def read_files(folder: Path) -> None:
-    """Read every file of a run that has a name of its own; one that goes meanwhile is none."""
+    """Read all files of a run except hidden ones. Files that are deleted meanwhile do not count."""
     for home, _, names in os.walk(folder):  # which passes over a folder that goes meanwhile
         for path in sorted(Path(home) / name for name in names if not name.startswith(".")):
             with contextlib.suppress(FileNotFoundError):
@@ -79,7 +79,7 @@ def read_files(folder: Path) -> None:
 
 
 def read_file(path: Path) -> None:
-    """Read one file whole, as what its ending says that it is."""
+    """Read one file completely, in the format of its extension."""
     if path.suffix == ".json":
         json.loads(path.read_text(encoding="utf-8"))
     elif path.suffix == ".csv":
@@ -93,7 +93,7 @@ def read_file(path: Path) -> None:
 
 
 def measure_progress(run: Run) -> Progress | None:
-    """How far a training has come that is not at its end."""
+    """Return the progress of an unfinished training."""
     if run.info.status != "started":
         return None
     kept = 0
@@ -104,11 +104,11 @@ def measure_progress(run: Run) -> Progress | None:
 
 
 def find_wrong_features(store: Path, wanted: Path) -> list[str]:
-    """What is wrong with a store of features: every entry must equal that of an uncut computation to the byte.
+    """Find cached features that differ from those of an uninterrupted computation.
 
     Parameters
     ----------
-    wanted : the store of an uncut computation
+    wanted : the cache of an uninterrupted computation
     """
     faults = []
     for path in list_entries(store):
@@ -124,19 +124,19 @@ def find_wrong_features(store: Path, wanted: Path) -> list[str]:
 
 
 def list_entries(store: Path) -> list[Path]:
-    """The files of a store that count: what is being made, or was left half made, has a hidden name."""
+    """List the files of a cache, except hidden ones, which are incomplete."""
     found = [path.relative_to(store) for path in sorted(store.rglob("*")) if path.is_file()]
     return [path for path in found if not any(part.startswith(".") for part in path.parts)]
 
 
 def read_digests(path: Path) -> set[bytes]:
-    """The rows of a file of digests."""
+    """Read the rows of a file of digests."""
     content = path.read_bytes() if path.is_file() else b""
     return {content[place : place + 24] for place in range(0, len(content), 24)}
 
 
 def find_leftovers(root: Path, store: Path) -> list[str]:
-    """Hidden files and checkpoints that a finished training should have cleared up."""
+    """Find hidden files and checkpoints that a complete training should have deleted."""
     # a hidden file in the store may be another machine's, and goes after a day
     hidden = [path for path in root.rglob(".*") if path.name not in LOCKS]
     hidden += [path for path in store.rglob(".*") if path.is_dir()]
@@ -144,7 +144,7 @@ def find_leftovers(root: Path, store: Path) -> list[str]:
 
 
 def find_differences(run: Run, wanted: Run) -> list[str]:
-    """In what a finished run differs from an uncut one, of weights and all that follows from them."""
+    """Find differences between a complete run and an uninterrupted one, in weights and results."""
     theirs = dict(get_contents(wanted))
     ours = dict(get_contents(run))
     names = sorted(set(ours) ^ set(theirs)) + [name for name in ours if name in theirs and ours[name] != theirs[name]]
@@ -152,7 +152,7 @@ def find_differences(run: Run, wanted: Run) -> list[str]:
 
 
 def get_contents(run: Run) -> Iterator[tuple[str, Any]]:
-    """What two runs of the same training have in common to the bit, by its name."""
+    """Return, by name, everything that must be equal bit for bit in two runs of the same training."""
     for path in (run.path, *sorted(path for path in run.path.glob("folds/*"))):
         place = path.relative_to(run.path)
         for name in SAME_BYTES:
@@ -169,7 +169,7 @@ def get_contents(run: Run) -> Iterator[tuple[str, Any]]:
 
 
 def read_weights(path: Path) -> dict[str, bytes]:
-    """The weights in a Keras file, by their place in it."""
+    """Read the weights in a Keras file by path."""
     found: dict[str, bytes] = {}
 
     def take(name: str, part: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a command's process does: it becomes its own session, writes to files, is made to fail as asked, and begins."""
+"""Run a command in a child process: in its own session, with output to files, and with failures to order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRELOADED = (
 
 
 def preload() -> None:
-    """Import what commands need, Keras too; nothing is computed, since what TensorFlow then starts can't be forked."""
+    """Import everything that commands need. Nothing is computed, since the threads of TensorFlow cannot be forked."""
     from musicml.utils import import_keras
 
     import_keras()
@@ -41,24 +41,24 @@ def run(words: list[str], log: str, changes: dict[str, Any]) -> None:
 
 
 def start_workers(_: Any) -> None:
-    """Have features computed by several processes, however few files there are."""
+    """Make musicml compute features in several processes even for few files."""
     from musicml.features.cache import compute
 
-    compute.PAYS, compute.TASK, compute.count_processes = 0.0, 0.02, lambda: 2
+    compute.MIN_PARALLEL_SECONDS, compute.TASK_SECONDS, compute.count_processes = 0.0, 0.02, lambda: 2
 
 
 def ask_servers(urls: dict[str, str]) -> None:
-    """Fetch from servers on loopback, without long rests between tries."""
+    """Make musicml download from local servers, without long pauses between retries."""
     from kagglesdk import kaggle_env
 
     from musicml.data.download import transfer
 
     kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.PROD] = urls["kaggle"]
-    transfer.PAUSE, transfer.LONGEST_PAUSE = 0.02, 0.05
+    transfer.FIRST_PAUSE, transfer.MAX_PAUSE = 0.02, 0.05
 
 
 def fill_disk(at: dict[str, Any]) -> None:
-    """Count the files that are written and synced in `seen`; from the one of that `number` on the disk is full."""
+    """Count the files that are written and synced. From file `number` on, writes fail as on a full disk."""
     real, seen = os.fsync, Path(at["seen"])
 
     def fsync(descriptor: int) -> None:

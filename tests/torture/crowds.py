@@ -1,4 +1,4 @@
-"""Many readers of a folder of runs while trainings write into it: none sees an exception or half a file."""
+"""Read runs in many threads while they are trained. No reader may see an exception or an incomplete file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ COMMANDS = 4  # one reader of so many is the command `musicml runs`, again and a
 
 
 class Crowd:
-    """Trainings that write and readers that read until all are trained.
+    """Trainings, and readers that read until all trainings end.
 
     Attributes
     ----------
-    counts : how often what was read
-    faults : what went wrong, in words
+    counts : number of reads of each kind
+    faults : descriptions of failures
     """
 
     def __init__(self, uncut: Uncut, root: Path, pause: float):
@@ -37,7 +37,7 @@ class Crowd:
         self.ended = threading.Event()
 
     def run(self, readers: int) -> dict[str, Any]:
-        """Let so many readers read; returns the counts."""
+        """Run the readers. Return the counts."""
         activity = self.uncut.activity
         assert isinstance(activity, Training)
         words = [*activity.words(self.root), "--set", "training.epochs=40"]
@@ -63,7 +63,7 @@ class Crowd:
         return {"trainings": TRAININGS, "readers": readers, **self.counts, "faults": len(self.faults)}
 
     def repeat(self, read: Callable[[int], None], reader: int) -> None:
-        """Read again and again, once more after the end."""
+        """Read repeatedly, and once more after the end."""
         is_last = False
         while not is_last:
             is_last = self.ended.wait(self.pause)
@@ -84,14 +84,14 @@ class Crowd:
         assert all(row["status"] in ("started", "trained", "whole") for row in rows), rows
 
     def read(self, reader: int) -> None:
-        """Read all that runs have, and ask those that are whole."""
+        """Read all files of runs, and predict with the complete ones."""
         for run in list_runs(self.runs):
             assert describe_run(run)["status"] in ("started", "trained", "whole"), describe_run(run)
             checks.read_files(run.path)
-            if run.is_whole:  # asked first: of an unfinished run the table may come between one look and the next
+            if run.is_complete:  # asked first: of an unfinished run the table may come between one look and the next
                 assert len(run.predictions) == len(run.table("predictions.csv")), run
             self.counts["runs read"] += 1
-            if run.is_whole:
+            if run.is_complete:
                 assert run.report.n > 0, run
                 answer = Predictor(run).predict(self.uncut.activity.material.question)
                 assert answer.label in run.read("labels.json"), answer

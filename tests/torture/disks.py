@@ -1,4 +1,4 @@
-"""A disk that fills up under a training: a sentence, a checkpoint that loads, and a training that goes on later."""
+"""Fill the disk during a training. It must end with a message and a valid checkpoint, and resume later."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SENTENCE = "musicml: "
 
 @contextlib.contextmanager
 def mounted(place: Path, wanted: bool = True) -> Iterator[bool]:
-    """A small disk at `place`; whether it was wanted and could be had, which only root may on Linux."""
+    """Mount a small disk at `place`. Yield whether it was wanted and possible, which needs root on Linux."""
     place.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(place)]
     able = wanted and sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount") is not None
@@ -38,21 +38,21 @@ def mounted(place: Path, wanted: bool = True) -> Iterator[bool]:
 
 
 def measure_free(place: Path) -> int:
-    """Bytes that are free on a disk."""
+    """Return the free bytes of a disk."""
     return shutil.disk_usage(place).free
 
 
 def fill(disk: Path, left: int = 0) -> None:
-    """Leave so many bytes of a disk free."""
+    """Fill a disk up to the given number of free bytes."""
     with contextlib.suppress(OSError), open(disk / "ballast", "ab", buffering=0) as ballast:
         while (more := measure_free(disk) - left) > 0:
             ballast.write(bytes(min(more, BLOCK)))
 
 
 class Disks:
-    """Trainings on a disk that fills up: on a real one where it can be had, else on one that is said to be full.
+    """Trainings on a disk that fills up, a real one if possible, else with writes that fail.
 
-    Half of the cases find too little room from their begin, half meet a disk that is filled up at a moment.
+    In half of the cases, the disk is too small from the start. In the others, it is filled at some moment.
     """
 
     def __init__(self, uncut: Uncut, disk: Path, is_real: bool):
@@ -66,7 +66,7 @@ class Disks:
         return self.uncut.activity
 
     def measure(self) -> None:
-        """See how much room an uncut training takes on the way, or how many files it writes."""
+        """Measure the disk space of an uninterrupted training, or the number of files that it writes."""
         place, ended, seen = self.disk / "measured", threading.Event(), self.disk / "seen"
         most = measure_free(self.disk) if self.is_real else 0
 
@@ -86,11 +86,11 @@ class Disks:
         shutil.rmtree(place)
 
     def begin(self, place: Path, log: Path, changes: dict) -> Command:
-        """Begin a command, or go on with it; its words go to another disk."""
+        """Start or continue a command, with its output on another disk."""
         return Command(self.activity.words(place), log, self.uncut.forked, self.activity.changes | changes)
 
     def try_case(self, number: int, seed: int, root: Path) -> Result:
-        """Let the disk fill up once, look at what is there, make room, and go on."""
+        """Fill the disk once, check the files, free space, and continue the training."""
         place, logs = self.disk / f"case-{number}", root / f"disk-{number}"
         result = Result(number, "a full disk")
         share = (np.random.default_rng([seed, 1]).random() + number * GOLDEN) % 1
@@ -132,7 +132,7 @@ class Disks:
 
 
 def find_wrong_words(code: int | None, seconds: float, command: Command) -> list[str]:
-    """What is wrong with the words of a command that had no room: one sentence, the last, and no traceback."""
+    """Find faults in the output of a command without disk space: it must end with a message and no traceback."""
     lines = command.err.strip().splitlines()
     said = [line for line in lines if line.startswith(SENTENCE)]
     if code == 2 and len(said) == 1 and lines[-1] == said[0] and "Traceback" not in command.err:

@@ -1,4 +1,4 @@
-"""One case: a command is killed at a random moment, what it left is looked at, and it goes on to its end."""
+"""Run one case: kill a command at a random moment, check its files, and continue it to the end."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import numpy as np
 from tests.torture.activities import EPOCHS, Activity
 from tests.torture.processes import Command, find_survivors
 
-GOLDEN = (5**0.5 - 1) / 2  # steps of it fall evenly on a circle, however many they are
+GOLDEN = (5**0.5 - 1) / 2  # multiples of it are spread evenly over a circle
 AGAIN = 4  # one case of so many is killed once more when it goes on
 EPOCH = re.compile(r"^(?:.*: )?epoch (\d+)/", re.MULTILINE)
 
 
 @dataclass
 class Result:
-    """What came of one case.
+    """The result of one case.
 
     Attributes
     ----------
-    number : the case's, which gives the same moments with the same seed
-    moments : seconds after its begin at which each process was killed
-    late : how many processes had ended by then
-    said : the sentence of a command that had no room
-    lost : the most epochs that were done and had to be done again
-    counts : unreadable runs, wrong entries of the store, commands that did not finish, results that differ
-    faults : each of them in words
+    number : number of the case, which gives the same moments with the same seed
+    moments : seconds from the start of each process to its kill
+    late : number of processes that had already ended
+    said : message of a command without disk space
+    lost : largest number of epochs that had to be trained again
+    counts : unreadable runs, wrong cached features, commands that did not finish, results that differ
+    faults : descriptions of all faults
     """
 
     number: int
@@ -49,14 +49,14 @@ class Result:
 
 
 class Uncut:
-    """An activity that nothing disturbed: where it lies and how long it took, first measured when it is asked for."""
+    """An uninterrupted activity, run when it is first needed: its folder and its duration."""
 
     def __init__(self, activity: Activity, root: Path, forked: bool):
         self.activity, self.place, self.forked = activity, root / "uncut" / activity.name, forked
         self.seconds = 0.0
 
     def run_once(self) -> None:
-        """Run it, unless it has been."""
+        """Run the activity if it has not run yet."""
         if self.seconds:
             return
         self.activity.prepare(self.place)
@@ -67,14 +67,14 @@ class Uncut:
 
 
 def draw_moments(number: int, seed: int) -> list[float]:
-    """When processes of a case are killed, each as a share of what an uncut one takes."""
+    """Return the moments of the kills in a case, as shares of the uninterrupted duration."""
     rng = np.random.default_rng([seed, number])
     first = (np.random.default_rng(seed).random() + number * GOLDEN) % 1
     return [float(first)] + ([float(rng.random())] if number % AGAIN == AGAIN - 1 else [])
 
 
 def try_case(number: int, moments: Sequence[float], uncut: Uncut, root: Path) -> Result:
-    """Kill, look, go on, and compare what came out with the uncut one; a case without faults leaves no files."""
+    """Kill, check, continue, and compare with the uninterrupted result. Keep files only if there are faults."""
     activity, place = uncut.activity, root / f"case-{number}"
     result = Result(number, activity.name)
     shutil.rmtree(place, ignore_errors=True)
@@ -105,7 +105,7 @@ def try_case(number: int, moments: Sequence[float], uncut: Uncut, root: Path) ->
 
 
 def look(result: Result, activity: Activity, place: Path, uncut: Uncut) -> int | None:
-    """Look at what a process left; returns the epoch that the next has to begin with, None where it may not train."""
+    """Check the files of a killed process. Return the epoch at which the next starts, or None if it must not train."""
     for kind, faults in activity.find_faults(place, uncut.place).items():
         result.add(kind, faults)
     if result.counts.get("unreadable"):
@@ -118,7 +118,7 @@ def look(result: Result, activity: Activity, place: Path, uncut: Uncut) -> int |
 
 
 def find_repeated(command: Command, wanted: int | None) -> list[str]:
-    """Whether a command that went on began with another epoch than the one after what was kept."""
+    """Find out if a resumed command started at another epoch than the one after its checkpoint."""
     told = [int(number) for number in EPOCH.findall(command.err)]
     if wanted is None or not told or told[0] == wanted:
         return []
@@ -126,6 +126,6 @@ def find_repeated(command: Command, wanted: int | None) -> list[str]:
 
 
 def describe_failure(code: int | None, seconds: float, command: Command) -> str:
-    """What a command that should have finished said."""
+    """Return the output of a command that should have finished."""
     ended = f"hung for {seconds:.0f} s" if code is None else f"ended with {code}"
     return f"{ended}: {command.err.strip()[-600:]}"

@@ -1,4 +1,4 @@
-"""Imported once by the process from which commands are forked off."""
+"""Imports of the fork server, from which commands are forked."""
 
 from tests.torture.child import preload
 

@@ -1,4 +1,4 @@
-"""Commands in processes of their own, which can be killed, and what they leave running."""
+"""Start commands in processes that can be killed, and find processes that they leave behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINGER = 90.0  # seconds after which a process without its parent is one too man
 
 
 class Command:
-    """`musicml WORDS`, begun.
+    """A running command `musicml WORDS`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Command:
         self.begun = time.perf_counter()
 
     def kill_at(self, seconds: float) -> bool:
-        """Kill it so many seconds after its begin; whether it still ran."""
+        """Kill the command after the given seconds. Return whether it was still running."""
         if self.wait(max(0.0, self.begun + seconds - time.perf_counter())) is not None:
             return False
         with contextlib.suppress(ProcessLookupError):
@@ -52,7 +52,7 @@ class Command:
         return self.wait(PATIENCE) == -signal.SIGKILL
 
     def wait(self, seconds: float = PATIENCE) -> int | None:
-        """Its exit code; None where it still runs."""
+        """Return the exit code, or None while the command runs."""
         if isinstance(self.process, subprocess.Popen):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.process.wait(seconds)
@@ -61,7 +61,7 @@ class Command:
         return self.process.exitcode
 
     def finish(self) -> tuple[int | None, float]:
-        """Its exit code and how many seconds it took; one that hangs is killed and has none."""
+        """Wait for the command. Return its exit code (None if it hangs and is killed) and its seconds."""
         code, seconds = self.wait(), time.perf_counter() - self.begun
         if code is None:
             self.kill_at(0.0)
@@ -69,31 +69,31 @@ class Command:
 
     @property
     def out(self) -> str:
-        """What it wrote to standard output."""
+        """Return the standard output."""
         return read_words(self.log.with_name(f"{self.log.name}.out"))
 
     @property
     def err(self) -> str:
-        """What it wrote to standard error."""
+        """Return the standard error."""
         return read_words(self.log.with_name(f"{self.log.name}.err"))
 
 
 def read_words(path: Path) -> str:
-    """A file's words; none where a process was killed before it opened it."""
+    """Read a file, or return "" if the process was killed before it opened it."""
     return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def forking() -> Any:
-    """Where processes are forked off from a server that has imported Keras and computed nothing."""
+    """Return a context that forks from a server that has imported Keras and computed nothing."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.torture.preloaded"])
     return context
 
 
 def find_survivors(patience: float = LINGER) -> list[str]:
-    """What still runs of killed commands `patience` seconds later, in words; it is ended.
+    """Find and end processes that still run `patience` seconds after their commands were killed.
 
-    Without /proc nothing can be told.
+    Without /proc, the result is empty.
     """
     now, found = time.monotonic(), []
     due = [session for session, killed in Command.sessions if now - killed > patience]
@@ -107,7 +107,7 @@ def find_survivors(patience: float = LINGER) -> list[str]:
 
 
 def wait_for_survivors() -> list[str]:
-    """As `find_survivors`, of all killed commands, once they are gone or have had their time."""
+    """Call `find_survivors` for all killed commands, after they ended or their time is over."""
     while Command.sessions:
         living = {session for _, session, _ in list_processes()}
         Command.sessions[:] = [(session, killed) for session, killed in Command.sessions if session in living]
@@ -118,7 +118,7 @@ def wait_for_survivors() -> list[str]:
 
 
 def list_processes() -> list[tuple[int, int, str]]:
-    """Number, session and name of every process that is no zombie."""
+    """List id, session and name of all processes except zombies."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

@@ -26,13 +26,13 @@ class Uneven:
     def __len__(self):
         return N
 
-    def take(self, places):
+    def get(self, places):
         return np.asarray(places, np.float32)[:, None].repeat(3, axis=1)
 
-    def varied(self, places, augment, rng):
+    def get_augmented(self, places, augment, rng):
         self.seen.add(threading.current_thread().name)
         time.sleep(self.seconds * (places[0] % 3))
-        return self.take(places) / N + rng.random((len(places), 3)).astype(np.float32)
+        return self.get(places) / N + rng.random((len(places), 3)).astype(np.float32)
 
 
 def list_epochs(workers, epochs=3, first=0, seconds=0.002):
@@ -70,10 +70,10 @@ def test_a_batch_may_be_asked_for_again_and_out_of_turn(workers):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_goes_wrong_in_a_thread_is_raised_where_its_batch_is_asked_for(workers):
     class Broken(Uneven):
-        def varied(self, places, augment, rng):
+        def get_augmented(self, places, augment, rng):
             if 9 in places:
                 raise MemoryError("no room")
-            return super().varied(places, augment, rng)
+            return super().get_augmented(places, augment, rng)
 
     made = batches.Batches(Broken(), Y, 4, augment=VARIED, workers=workers)  # in their order, without a seed
     assert len(made[0][0]) == len(made[1][0]) == 4
@@ -88,7 +88,7 @@ def fit_with(workers, folder, seconds=0.0, epochs=2):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
     train = batches.Batches(Uneven(seconds), Y, 4, seed=1, augment=VARIED, workers=workers)
     found = fit.fit_model(
-        model, train, None, config.TrainingOptions(epochs=epochs), "single", folder, "all", compiled=False
+        model, train, None, config.TrainingOptions(epochs=epochs), "single", folder, "all", jit_compile=False
     )
     assert not any(thread.name.startswith("batches") and thread.is_alive() for thread in wait_for_threads())
     return model.get_weights(), found
@@ -123,7 +123,7 @@ def test_a_training_has_the_same_weights_to_the_bit_whatever_makes_its_batches(t
 )
 def test_a_step_waits_from_its_begin_until_its_batch_is_there(monkeypatch, asked, ready, waited):
     made = types.SimpleNamespace(seconds=1.0, blocked_seconds=1.0, n_workers=2, times={})
-    clock = callbacks.Clock(made)
+    clock = callbacks.StepTimer(made)
     clock.on_train_begin()
     for event, now in (("on_epoch_begin", 5.0), ("on_train_batch_begin", 5.0), ("on_train_batch_end", 9.0)):
         monkeypatch.setattr("musicml.training.callbacks.time.perf_counter", lambda now=now: now)
@@ -152,8 +152,8 @@ def test_what_training_waited_for_is_part_of_its_result(tmp_path):
         (Uneven(), VARIED, 1, 0),
         (Uneven(), Augment(), 8, 0),
         (np.zeros((N, 3)), VARIED, 8, 0),
-        (batches.Views([np.zeros((N, 3))]), Augment(views=1), 8, 0),
-        (batches.Views([np.zeros((N, 3))]), VARIED, 8, 0),
+        (batches.RandomViews([np.zeros((N, 3))]), Augment(views=1), 8, 0),
+        (batches.RandomViews([np.zeros((N, 3))]), VARIED, 8, 0),
     ],
 )
 def test_threads_are_started_where_they_help(clips, augment, n_cores, expected, monkeypatch):

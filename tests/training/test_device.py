@@ -43,8 +43,8 @@ class Gpus:
         (0, False, None, ""),
         (1, False, None, ""),
         (1, True, None, ""),
-        (3, False, ["GPU:0"], "GPU: Card 0, the first of 3; the others are left free. The variable CUDA_VISIBLE"),
-        (3, True, None, "3 GPUs were in use by this process before the training began"),
+        (3, False, ["GPU:0"], "GPU: Card 0, the first of 3; the others stay free. Set CUDA_VISIBLE_DEVICES"),
+        (3, True, None, "this process already uses 3 GPUs"),
     ],
 )
 def test_tensorflow_sees_one_gpu(monkeypatch, count, is_begun, visible, said):
@@ -55,7 +55,7 @@ def test_tensorflow_sees_one_gpu(monkeypatch, count, is_begun, visible, said):
     if visible:
         with capture_messages(words.append):
             device.take_one_gpu()  # the next training of the same process
-        assert len(words) == 1 and device.device() == ("Card 0", 0.0)
+        assert len(words) == 1 and device.get_device() == ("Card 0", 0.0)
 
 
 @needs_tensorflow
@@ -64,7 +64,7 @@ def test_a_gpu_that_the_user_chose_stays_chosen(monkeypatch):
     gpus.visible = ["GPU:2"]
     with capture_messages(words.append):
         device.take_one_gpu()
-    assert gpus.visible == ["GPU:2"] and not words and device.device()[0] == "Card 2"
+    assert gpus.visible == ["GPU:2"] and not words and device.get_device()[0] == "Card 2"
 
 
 @pytest.mark.parametrize(

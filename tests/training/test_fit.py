@@ -26,8 +26,8 @@ class Spoilt(batches.Batches):
 
     since = (99, 0)
 
-    def make(self, epoch, order, batch):
-        x, y = super().make(epoch, order, batch)
+    def make_batch(self, epoch, order, batch):
+        x, y = super().make_batch(epoch, order, batch)
         return x * (np.nan if (epoch, batch) >= self.since else 1), y
 
 
@@ -36,7 +36,7 @@ def fit_small(folder, judged=Y, spoilt=(99, 0), val_spoilt=(99, 0), before=None,
     model, training = model or make_model(), config.TrainingOptions(**{"epochs": 3, "batch_size": 8, **options})
     train, val = Spoilt(X, Y, 8, seed=0), Spoilt(X, judged, 8)
     train.since, val.since = spoilt, val_spoilt
-    return model, fit.fit_model(model, train, val, training, "single", folder, "all", False, before=before)
+    return model, fit.fit_model(model, train, val, training, "single", folder, "all", False, previous=before)
 
 
 def read_history(folder):
@@ -207,12 +207,12 @@ def test_a_loss_that_is_no_number_stops_a_training_with_its_good_weights(tmp_pat
     row = rows[1 if options.get("keep") == "last" else found["best_epoch"] - 1]
     assert model.evaluate(X, Y, batch_size=8, verbose=0)[0] == pytest.approx(float(row["val_loss"]), rel=1e-3)
     (words,) = found["warnings"]
-    assert "The training stopped in epoch 3 (stage all), since its loss became nan: the weights of epoch" in words
+    assert "Training stopped in epoch 3 (stage all) because the loss became nan. The weights of epoch" in words
 
 
 @pytest.mark.parametrize("spoilt", [{"spoilt": (1, 7)}, {"val_spoilt": (1, 0)}])
 def test_a_first_epoch_whose_loss_is_no_number_ends_in_a_sentence(tmp_path, spoilt):
-    with pytest.raises(InputError, match="became nan in epoch 1: lower training.learning_rate"):
+    with pytest.raises(InputError, match="became nan in epoch 1. Lower training.learning_rate"):
         fit_small(tmp_path, **spoilt)
     assert not (tmp_path / "history.csv").exists()
 
@@ -223,7 +223,7 @@ def test_a_second_stage_whose_loss_is_no_number_keeps_the_first_ones_weights(tmp
     for keep in ("best", "last"):
         _, found = fit_small(tmp_path, spoilt=(1, 2), before=first, model=model, keep=keep)
         assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
-        assert first["warnings"] == [] and "the weights that it began with are kept" in found["warnings"][0]
+        assert first["warnings"] == [] and "The initial weights are kept" in found["warnings"][0]
         assert found["best_epoch"] == first["best_epoch"] and found["epochs"] == 3
 
 

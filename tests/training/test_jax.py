@@ -32,7 +32,7 @@ def test_tensorflow_is_not_there():
 def test_a_network_trains_to_a_whole_run_on_jax(trained, name):
     run = trained(name)
     facts = run.read("run.json")
-    assert run.is_whole and facts["backend"] == "jax" and "tensorflow" not in facts["versions"]
+    assert run.is_complete and facts["backend"] == "jax" and "tensorflow" not in facts["versions"]
     assert facts["export"] == "not exported: the jax backend can't export to ONNX"
     assert (run.path / "model.keras").is_file() and not (run.path / "model.onnx").exists()
     assert not (run.path / "checkpoints").exists()
@@ -45,7 +45,7 @@ def test_an_experiment_as_it_stands_trains_on_jax(name, data_root, musicml, tmp_
     words = ["train", EXPERIMENTS / f"{name}.toml", "--data-root", data_root, "--runs", tmp_path]
     code, out, _ = musicml(*words, "--set", "training.epochs=2")
     (run,) = runs.list_runs(tmp_path)
-    assert code == 0 and run.is_whole and run.read("run.json")["backend"] == "jax" and "accuracy" in out
+    assert code == 0 and run.is_complete and run.read("run.json")["backend"] == "jax" and "accuracy" in out
     assert run.read("run.json")["parameters"] > 15_000, "the experiment's own model, not a small one"
 
 
@@ -54,7 +54,7 @@ def test_a_pretrained_audio_network_works_on_jax(name, musicnn_root, musicml, tm
     words = ["train", EXPERIMENTS / f"{name}.toml", "--data-root", musicnn_root, "--runs", tmp_path]
     code, out, err = musicml(*words, "--set", "training.epochs=2")
     (run,) = runs.list_runs(tmp_path)
-    assert code == 0 and run.is_whole and "accuracy" in out, err
+    assert code == 0 and run.is_complete and "accuracy" in out, err
     y = np.random.default_rng(0).normal(0, 0.1, 60_000).astype(np.float32)
     assert Predictor(run).predict(y, sample_rate=16_000).scores.sum() == pytest.approx(1, abs=1e-4)
 
@@ -92,7 +92,7 @@ def test_a_run_without_an_exported_model_is_answered_by_keras_with_its_stored_sc
         predictor = Predictor(run, engine)
         for row, answer in zip(rows, predictor.predict_all([paths[row["example"]] for row in rows]), strict=True):
             assert off(answer.scores, [float(row[f"score:{name}"]) for name in names]) < 1e-4
-        assert predictor.model().engine == "keras" and predictor.model().maps is None
+        assert predictor.load_model().engine == "keras" and predictor.load_model().maps is None
 
 
 def test_a_forest_is_answered_by_scikit_learn_where_it_could_not_be_exported(asked_about_tones, tones):
@@ -104,15 +104,15 @@ def test_a_forest_is_answered_by_scikit_learn_where_it_could_not_be_exported(ask
         "middle",
         "high",
     ]
-    assert predictor.model().engine == ("onnx" if said.startswith("exported") else "scikit-learn")
+    assert predictor.load_model().engine == ("onnx" if said.startswith("exported") else "scikit-learn")
 
 
 def test_a_stream_ends_with_the_answer_to_its_file_on_jax(trained, data_root):
     predictor = Predictor(trained("gru"))
-    sound = audio.load_audio(next((data_root / "sample/gtzan").rglob("pop.*.wav")), most_seconds=4)
+    sound = audio.load_audio(next((data_root / "sample/gtzan").rglob("pop.*.wav")), max_seconds=4)
     listening = streaming.StreamingPredictor(predictor, sound.sample_rate)
     answers = [
-        answer for begin in range(0, len(sound.y), 9_000) for answer in listening.hear(sound.y[begin : begin + 9_000])
+        answer for begin in range(0, len(sound.y), 9_000) for answer in listening.feed(sound.y[begin : begin + 9_000])
     ]
     wanted = predictor.predict(sound.y, sample_rate=sound.sample_rate).scores
     assert len(answers) == 8 and off(listening.end().scores, wanted) < 1e-4
@@ -125,7 +125,7 @@ def test_the_command_line_answers_for_a_file(trained, data_root, musicml):
     assert code == 0 and sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     code, _, err = musicml("predict", trained("gru").path, track, "--engine", "onnx")
     assert code == 2 and "has no exported model" in err
-    with pytest.raises(InputError, match="can't be asked about a file"):
+    with pytest.raises(InputError, match="does not accept files"):
         Predictor(trained("vggish")).predict(track)
 
 
@@ -153,7 +153,7 @@ def test_unobserved_cells_give_no_gradient():
 
     truth = jnp.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])
     said = jnp.array([[0.8, 0.3, 0.4], [0.1, 0.9, 0.5]])
-    loss = losses.masked_binary_crossentropy()
+    loss = losses.make_masked_crossentropy()
     assert float(loss(truth, said)) == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(0.5)) / 3, rel=1e-5)
     gradient = jax.grad(lambda scores: loss(truth, scores))(said)
     assert np.array_equal(np.asarray(gradient) != 0, np.asarray(truth) >= 0)

@@ -61,7 +61,7 @@ def test_the_training_itself_is_what_it_was(tmp_path):
     """Only what is reported is counted by cells: the gradient of a batch is that of its own mean, as before."""
     model, _ = fit_once(tmp_path, 7)
     plain = make_model()
-    plain.compile(keras.optimizers.Adam(0.1), losses.masked_binary_crossentropy())
+    plain.compile(keras.optimizers.Adam(0.1), losses.make_masked_crossentropy())
     plain.fit(batches.Batches(X, Y, 8, seed=0), epochs=1, shuffle=False, verbose=0)
     for one, other in zip(model.get_weights(), plain.get_weights(), strict=True):
         assert one == pytest.approx(other, rel=1e-5)
@@ -72,7 +72,7 @@ def test_a_model_of_a_mixed_policy_becomes_one_of_float32_whatever_its_loss(tmp_
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model, _ = fit_once(tmp_path, 8, task)
-        plain = device.in_float32(model, "mixed_bfloat16")
+        plain = device.convert_to_float32(model, "mixed_bfloat16")
     finally:
         keras.config.set_dtype_policy("float32")
     assert {layer.dtype_policy.name for layer in plain.layers} == {"float32"}
@@ -84,10 +84,10 @@ def test_the_masked_loss_equals_a_hand_computation():
     truth = np.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]], np.float32)
     said = np.array([[0.8, 0.3, 0.4], [0.1, 0.9, 0.5]], np.float32)
     wanted = -(np.log(0.8) + np.log(0.6) + np.log(0.5)) / 3
-    assert float(losses.masked_binary_crossentropy()(truth, said)) == pytest.approx(wanted, rel=1e-5)
+    assert float(losses.make_masked_crossentropy()(truth, said)) == pytest.approx(wanted, rel=1e-5)
     smooth = -(0.9 * np.log(0.8) + 0.1 * np.log(0.2) + 0.1 * np.log(0.4) + 0.9 * np.log(0.6) + np.log(0.5)) / 3
-    assert float(losses.masked_binary_crossentropy(0.2)(truth, said)) == pytest.approx(smooth, rel=1e-5)
-    assert float(losses.masked_binary_crossentropy()(np.full_like(truth, -1), said)) == 0.0
+    assert float(losses.make_masked_crossentropy(0.2)(truth, said)) == pytest.approx(smooth, rel=1e-5)
+    assert float(losses.make_masked_crossentropy()(np.full_like(truth, -1), said)) == 0.0
 
 
 @pytest.mark.numeric
@@ -97,7 +97,7 @@ def test_unobserved_cells_give_no_gradient_and_count_in_no_accuracy():
     truth = tf.constant([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])
     said = tf.Variable([[0.8, 0.3, 0.4], [0.1, 0.9, 0.4]])
     with tf.GradientTape() as tape:
-        loss = losses.masked_binary_crossentropy()(truth, said)
+        loss = losses.make_masked_crossentropy()(truth, said)
     assert ((tape.gradient(loss, said).numpy() != 0) == (truth.numpy() >= 0)).all()
     accuracy = losses.make_observed_metrics()[1]
     accuracy.update_state(truth, said)

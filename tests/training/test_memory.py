@@ -40,7 +40,7 @@ def train(folder, **options):
     run = runs.Run(folder) if folder.exists() else runs.start_run(folder, "tiny", 0, TEXT, {})
     model, said, sides, targets = make_model(), [], {"train": X, "val": X}, {"train": Y, "val": Y}
     with capture_messages(said.append):
-        found = stages.train_stages(model, sides, targets, read, "single", run, compiled=False)
+        found = stages.train_stages(model, sides, targets, read, "single", run, jit_compile=False)
     return run, model.get_weights(), found, [line for line in said if not line.startswith("epoch ")]
 
 
@@ -50,7 +50,7 @@ def limit_memory(monkeypatch):
 
     Keras asks for the first batches once before the epochs, which count from 1 then.
     """
-    real, sizes = batches.Batches.make, []
+    real, sizes = batches.Batches.make_batch, []
 
     def limit(largest, since=(0, 0)):
         def make(self, epoch, order, batch):
@@ -59,7 +59,7 @@ def limit_memory(monkeypatch):
                 raise MemoryError("no room")
             return real(self, epoch, order, batch)
 
-        monkeypatch.setattr(batches.Batches, "make", make)
+        monkeypatch.setattr(batches.Batches, "make_batch", make)
         return sizes
 
     return limit
@@ -78,7 +78,7 @@ def test_a_training_that_does_not_fit_becomes_that_of_a_smaller_batch_and_rate(t
     kept = {"asked": 16, "used": 4, "reason": "out of memory with batches of 8"}
     assert run.read("run.json")["batch_size"] == run.info.batch_size == kept
     assert [words.partition(":")[0] for words in said] == [f"out of memory with batches of {n}" for n in (16, 8)]
-    assert "training goes on with batches of 4, and with its learning rate scaled by 0.25" in said[1]
+    assert "training continues with batches of 4 and a learning rate scaled by 0.25" in said[1]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_resumed_training_goes_on_with_the_smaller_batch_and_one_killed_before
 
 def test_where_one_example_does_not_fit_a_sentence_says_so(tmp_path, limit_memory):
     limit_memory(0)
-    with pytest.raises(InputError, match="Expected memory for one example at a time, and there was not enough"):
+    with pytest.raises(InputError, match="Expected enough memory for one example at a time"):
         train(tmp_path / "run", batch_size=2)
     assert runs.Run(tmp_path / "run").info.batch_size["used"] == 1
 

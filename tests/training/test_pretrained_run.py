@@ -24,10 +24,10 @@ def test_it_has_fifty_tags_and_is_exported(tags_run):
     assert (
         tags_run.name == "musicnn_tags"
         and tags_run.status == "pretrained"
-        and not tags_run.is_whole
+        and not tags_run.is_complete
         and tags_run.is_pretrained
     )
-    assert info.export.startswith("exported; ") and info.weights["choice"] == "msd" and "may have heard" in info.caveat
+    assert info.export.startswith("exported; ") and info.weights["choice"] == "msd" and "be among them" in info.caveat
     assert len(tags_run.read("labels.json")) == 50 and not info.has_epochs
     assert {path.name for path in tags_run.path.iterdir()} == {
         *("experiment.toml", "labels.json", "layers.json", "model.keras", "model.onnx", "run.json", "serving.json"),
@@ -43,7 +43,7 @@ def test_it_is_made_once(tags_run, musicnn_root, snapshot):
 
 def test_another_folder_of_its_name_stays(musicnn_root, tmp_path):
     (tmp_path / "musicnn_tags").mkdir()
-    with pytest.raises(InputError, match="it holds something else"):
+    with pytest.raises(InputError, match="Expected no other file or folder"):
         pretrained_run.make_tags_run(musicnn_root, tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["musicnn_tags"]
 
@@ -99,13 +99,13 @@ def test_it_can_be_asked(tags_run, musicml, tmp_path):
 def test_it_can_be_asked_while_recording(tags_run):
     y = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)
     live = streaming.StreamingPredictor(Predictor(tags_run), sample_rate=16_000)
-    heard = [prediction for block in np.split(y, 60) for prediction in live.hear(block)]
+    heard = [prediction for block in np.split(y, 60) for prediction in live.feed(block)]
     assert heard and all(len(prediction.scores) == 50 for prediction in heard)
 
 
 def test_the_check_up_finds_the_weights(musicnn_root, tmp_path):
-    assert environment.pretrained(musicnn_root).state == "ok"
-    assert environment.pretrained(tmp_path).state == "note"
+    assert environment._check_pretrained_weights(musicnn_root).state == "ok"
+    assert environment._check_pretrained_weights(tmp_path).state == "note"
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_commands_that_need_results_say_that_there_are_none(
     words = [{"other": asked_about_tones.path, "tones": tones}.get(word, word) for word in words]
     code, _, err = musicml(*words, tags_run.path)
     assert code == 2 and len(err.splitlines()) == 1
-    assert err.startswith("musicml: Expected a run with results, and musicnn_tags has none: others trained its model.")
+    assert err.startswith("musicml: Expected a run with results. musicnn_tags has none")
     assert snapshot(tags_run.path) == before
 
 
 def test_it_is_listed_as_what_it_is(tags_run, musicml):
     code, out, _ = musicml("runs", "--runs", tags_run.path.parent)
     assert code == 0 and out.splitlines()[1].split() == ["musicnn_tags", "million_song_dataset", "pretrained", "-"]
-    assert environment.unfinished(tags_run.path.parent).state == "ok"
+    assert environment._check_runs(tags_run.path.parent).state == "ok"
     assert runs.describe_run(tags_run)["status"] == "pretrained"
     assert runs.list_complete_runs(tags_run.path.parent) == []
 
@@ -152,7 +152,7 @@ def test_train_all_names_it_below_its_table_and_skips_what_lacks_weights(tags_ru
     assert code == 0 and "a skipped: Expected musicnn's weights in" in err
     assert lines[1].split()[:3] == ["a", "-", "skipped"] and "musicml fetch musicnn" in lines[1]
     assert "accuracy" in lines[2] and lines[3] == output.SAMPLE_NOTE
-    assert lines[4].startswith("musicnn_tags: others trained it, so it has no results")
+    assert lines[4].startswith("musicnn_tags: a pretrained model without results")
     code, out, _ = musicml(*words, "--runs", tmp_path / "others", "--json")
     rows = one_object(out)["experiments"]
     assert code == 0 and [sorted(row) for row in rows][0] == ["experiment", "seconds", "skipped"]

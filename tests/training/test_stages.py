@@ -93,7 +93,7 @@ def test_a_head_learns_first_and_the_upper_layers_after_it_and_no_others(fine, h
     run, said, told = fine
     rows = run.table("history.csv")
     assert [(row["stage"], row["epoch"]) for row in rows] == [("head", "1"), ("head", "2"), ("top", "1"), ("top", "2")]
-    assert any("of the backbone's" in line and "layers learn too" in line for line in said)
+    assert any("of the backbone's" in line and "layers are trained too" in line for line in said)
     assert [f"{logs['val_loss']:.6g}" for logs in told] == [row["val_loss"] for row in rows]
     layers = model_of(run).layers
     learnt = {layer.name for layer in layers if layer.trainable_weights}
@@ -142,11 +142,11 @@ def test_a_run_says_how_it_was_compiled_and_what_its_input_took(fine):
 
 
 def test_xla_is_left_out_on_a_cpu_and_left_to_keras_on_a_gpu(monkeypatch):
-    monkeypatch.setattr(device, "device", lambda: ("CPU", None))
+    monkeypatch.setattr(device, "get_device", lambda: ("CPU", None))
     assert device.choose_compile("auto")[0] is False
     assert device.choose_compile("xla")[0] is True and device.choose_compile("none")[0] is False
-    monkeypatch.setattr(device, "device", lambda: ("NVIDIA H100", 9.0))
-    assert device.choose_compile("auto") == ("auto", "NVIDIA H100: Keras decides")
+    monkeypatch.setattr(device, "get_device", lambda: ("NVIDIA H100", 9.0))
+    assert device.choose_compile("auto") == ("auto", "NVIDIA H100: the default of Keras")
 
 
 @pytest.mark.numeric
@@ -174,11 +174,11 @@ class Numbered:
     def __len__(self):
         return 10
 
-    def take(self, places):
+    def get(self, places):
         return np.asarray(places, np.float32)[:, None]
 
-    def varied(self, places, augment, rng):
-        return self.take(places) + rng.random((len(places), 1)).astype(np.float32)
+    def get_augmented(self, places, augment, rng):
+        return self.get(places) + rng.random((len(places), 1)).astype(np.float32)
 
 
 def test_batches_vary_by_seed_epoch_and_place_alone_and_only_in_training():
@@ -194,11 +194,11 @@ def test_batches_vary_by_seed_epoch_and_place_alone_and_only_in_training():
 
 
 def test_a_view_is_the_same_in_whatever_batch_and_other_views_differ():
-    view = batches.View(Numbered(), Augment(gain=1.0), 0, 1)
-    whole = view.take(np.arange(10))
-    assert np.array_equal(whole[3:5], view.take(np.array([3, 4])))
-    assert not np.array_equal(whole, batches.View(Numbered(), Augment(gain=1.0), 0, 2).take(np.arange(10)))
-    drawn = batches.Views([np.zeros((10, 2)), np.ones((10, 2))]).varied(
+    view = batches.AugmentedView(Numbered(), Augment(gain=1.0), 0, 1)
+    whole = view.get(np.arange(10))
+    assert np.array_equal(whole[3:5], view.get(np.array([3, 4])))
+    assert not np.array_equal(whole, batches.AugmentedView(Numbered(), Augment(gain=1.0), 0, 2).get(np.arange(10)))
+    drawn = batches.RandomViews([np.zeros((10, 2)), np.ones((10, 2))]).get_augmented(
         np.arange(10), Augment(), np.random.default_rng(0)
     )
     assert set(drawn.ravel()) == {0.0, 1.0} and (drawn[:, 0] == drawn[:, 1]).all()
@@ -210,10 +210,10 @@ def test_cropped_clips_lie_anywhere_in_their_own_track_and_shifted_ones_near_the
     places, rng = np.arange(len(clips)), np.random.default_rng(0)
 
     def starts_of(asked):
-        seen = clips.varied(places, asked, rng)
+        seen = clips.get_augmented(places, asked, rng)
         found = []
         for place, values in zip(places, seen, strict=True):
-            track = material.features.of(clips.example[place])
+            track = material.features.get(clips.example[place])
             frames = np.lib.stride_tricks.sliding_window_view(track, len(values), axis=0).transpose(0, 2, 1)
             (begin,) = np.flatnonzero((frames == values).all(axis=(1, 2)))[:1]
             found.append(begin)
@@ -227,7 +227,7 @@ def test_cropped_clips_lie_anywhere_in_their_own_track_and_shifted_ones_near_the
 
 def test_mixing_is_refused_where_examples_are_of_several_classes(data_root):
     read = config.read_experiment(EXPERIMENTS / "openmic_cnn.toml", {**SOUND, "augment.mixup": 0.2}, sample=True)
-    with pytest.raises(InputError, match="augment.mixup needs examples of one class each"):
+    with pytest.raises(InputError, match="augment.mixup needs examples of exactly one class"):
         preparation.prepare_data(read, loading.load_dataset("openmic", data_root), data_root, 0)
 
 

@@ -48,5 +48,5 @@ def test_a_gate_prints_any_name_on_one_line(gate, name):
 
 def test_many_known_names_are_cut_short_and_the_nearest_is_told_all_the_same():
     hint = errors.suggest_names("clas 77", [f"class {k}" for k in range(100)])
-    assert hint.startswith("did you mean 'class 77'? known here: class 0, ") and hint.endswith(" and 76 more.")
-    assert errors.suggest_names("x", []) == "known here: none."
+    assert hint.startswith("did you mean 'class 77'? Known names: class 0, ") and hint.endswith(" and 76 more.")
+    assert errors.suggest_names("x", []) == "known names: none."

@@ -169,8 +169,9 @@ def test_what_is_no_message_or_not_known_stays_as_it_is():
     for text in ("", "{blank}", "Song in C.wav", "looks like text", *unknown):
         assert translate(text, "id") == text
     name = "looks like text"  # nobody's file is renamed because its name is a sentence of ours
-    error = InputError("{name} must hold sound, and holds 0 bytes: copy or download it again.", name=name)
-    assert translate(error.message, "id").startswith(f"{name} harus")
+    template = "Expected sound in {name}, but the file is empty (0 bytes). Copy or download it again."
+    error = InputError(template, name=name)
+    assert translate(error.message, "id").startswith(f"{name} seharusnya")
 
 
 # Messages in files
@@ -249,10 +250,10 @@ def test_every_rule_of_an_option_can_be_said_in_indonesian():
     for cls in (*options, *audio_features.FEATURE_KINDS.values(), *families):
         hints = typing.get_type_hints(cls)
         for field in dataclasses.fields(cls):
-            say(schema.describe_rule(hints[field.name], field))
+            say(schema._describe_rule(hints[field.name], field))
     for least, most in ((None, None), (1, None), (1, 2)):
         for hint in (int, float, tuple[int, ...], tuple[float, ...]):
-            say(schema.describe_rule(hint, dataclasses.field(metadata={"least": least, "most": most})))
+            say(schema._describe_rule(hint, dataclasses.field(metadata={"least": least, "most": most})))
 
 
 def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
@@ -261,7 +262,7 @@ def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
     assert "selesaikan run itu dengan `musicml train --resume" in say(missing.value.message, tmp_path)
     with pytest.raises(InputError) as unknown:
         config.parse_experiment("x", "[dada]\n")
-    assert "maksud Anda 'data'? yang dikenal di sini: augment, clips, data" in say(unknown.value.message)
+    assert "maksud Anda 'data'? Nama yang dikenal: augment, clips, data" in say(unknown.value.message)
     with pytest.raises(InputError) as wrong:
         config.read_experiment(ROOT / "experiments/genre_gru.toml", {"training.epochs": 0})
     assert "harus berupa bilangan bulat dari 1 sampai 10000" in say(wrong.value.message)

@@ -87,7 +87,7 @@ def test_who_breaks_off_in_the_middle_of_a_line_leaves_others_their_bars(clock):
 def test_on_a_terminal_a_bar_tells_rate_and_time_left_unless_several_experiments_are_trained(clock, monkeypatch):
     shown = open_terminal(monkeypatch)
     for speaker in ("", "one"):
-        monkeypatch.setattr(terminal, "speaker", speaker)
+        monkeypatch.setattr(terminal, "_prefix_name", speaker)
         with progress.ByteProgress("gtzan") as bar:
             bar.begin(10_000_000, done=5_000_000)
             clock[0] += 4.0
@@ -102,7 +102,7 @@ def test_on_a_terminal_a_bar_tells_rate_and_time_left_unless_several_experiments
 def test_a_level_says_what_is_shown_and_a_name_whose_it_is(monkeypatch):
     shown = open_terminal(monkeypatch)
     show_messages(logging.WARNING)
-    monkeypatch.setattr(terminal, "speaker", "genre_cnn")
+    monkeypatch.setattr(terminal, "_prefix_name", "genre_cnn")
     progress.logger.info("hidden")
     progress.logger.warning("left out: %s files", 2)
     print_message("name\x1b[31m")

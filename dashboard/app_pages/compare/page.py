@@ -17,37 +17,39 @@ from dashboard.runs import RunView
 from musicml.evaluation import PairedComparison
 from musicml.experiment import MAIN_METRICS
 
-OF_A_CLASS = {"single": ("recall", "precision", "f1"), "multi": ("average_precision", "f1", "recall", "precision")}
-FIELDS = ("only_a", "only_b", "neither", "both")  # of the two by two, those to look at first first
+CLASS_METRICS = {"single": ("recall", "precision", "f1"), "multi": ("average_precision", "f1", "recall", "precision")}
+FIELDS = ("only_a", "only_b", "neither", "both")  # cells of the two-by-two table, the most instructive first
 
 say = layout.begin_page("compare")
 
 
 def show() -> None:
     """Show the page."""
-    found = shared_examples.sort_by_shared_examples(layout.list_runs_or_stop(layout.is_complete))
-    chosen = layout.select_runs(found, 2, key="compared")
-    if len(chosen) < 2:
+    found = sorted(layout.list_runs_or_stop(layout.is_complete), key=layout.rank_as_default)
+    found = shared_examples.sort_by_shared_examples(found)
+    chosen = layout.select_runs(found, found[:2], key="compared")
+    if len(chosen) < 2:  # one run has nothing to be compared with
         layout.show_info(say("two_needed"))
         return
     layout.show_data_notes(*chosen)
-    reason = shared_examples.find_mismatch([runs.get_predictions(one) for one in chosen])
+    reason = shared_examples.find_mismatch([runs.get_predictions(view) for view in chosen])
     if reason:
         st.error(say(f"refused_{reason}"), icon=":material/error:")
         return
     common = shared_examples.get_shared_examples(chosen)
-    for k, one in enumerate(chosen):
-        say.show("lettered", letter=LETTERS[k], name=one.name, kind=_describe_protocol(one))
+    for k, view in enumerate(chosen):
+        name = layout.shorten_run_name(view.name)
+        say.show("lettered", letter=LETTERS[k], name=name, kind=_describe_protocol(view))
     _show_test_examples(chosen, common)
-    if not len(common.names):
+    if not len(common.names):  # the message above says why
         return
-    published = [LETTERS[k] for k, one in enumerate(chosen) if not one.info.is_honest]
+    published = [LETTERS[k] for k, view in enumerate(chosen) if not view.info.is_honest]
     if published and len(published) < len(chosen):
         say.show("not_ranked", layout.show_warning, names=layout.format_list(published))
     with st.spinner(say("counting")):
-        made = shared_examples.get_metrics(chosen, common)
-    _show_overall(chosen, common, made)
-    _show_classes(chosen, common, made)
+        computed = shared_examples.get_metrics(chosen, common)
+    _show_overall(chosen, common, computed)
+    _show_classes(chosen, common, computed)
     _show_differences(chosen, common)
 
 
@@ -64,63 +66,64 @@ def _show_test_examples(chosen: Sequence[RunView], common: SharedExamples) -> No
     rows = [
         {
             "run": _format_name(chosen, k),
-            "dataset": one.info.data.dataset,
-            "origin": say("sample" if one.sample else "real"),
-            "split": layout.translate_message(one.info.split.statement),
+            "dataset": view.info.data.dataset,
+            "origin": say("sample" if view.sample else "real"),
+            "split": layout.translate_message(view.info.split.statement),
             "n_test": size,
             "n_shared": n,
             "n_alone": size - n,
         }
-        for k, (one, size) in enumerate(zip(chosen, common.sizes, strict=True))
+        for k, (view, size) in enumerate(zip(chosen, common.sizes, strict=True))
     ]
     layout.show_table([say.make_row(row) for row in rows], "tested-on")
 
 
 def _format_name(chosen: Sequence[RunView], k: int) -> str:
-    """Return a run's name with its letter."""
-    return say("letter_name", letter=LETTERS[k], name=chosen[k].name)
+    """Return a run's short name with its letter, which tells equal short names apart."""
+    return say("letter_name", letter=LETTERS[k], name=layout.shorten_run_name(chosen[k].name))
 
 
-def _describe_protocol(one: RunView) -> str:
+def _describe_protocol(view: RunView) -> str:
     """Describe a run's protocol, and whether its data is generated."""
-    word = say(f"protocol_{one.info.protocol}")
-    return say("on_sample", protocol=word) if one.sample else word
+    word = say(f"protocol_{view.info.protocol}")
+    return say("on_sample", protocol=word) if view.sample else word
 
 
 # All classes together
 
 
-def _show_overall(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMetrics]) -> None:
+def _show_overall(chosen: Sequence[RunView], common: SharedExamples, computed: Sequence[RunMetrics]) -> None:
     """Show one metric of each run with its interval, and all metrics as a table."""
     st.header(say("figures"))
     st.markdown(say("figures_lead"))
+    say.show_help("interval_how")
     main = MAIN_METRICS[common.task]
-    names = [name for name in (main, *shared_examples.FIGURES) if all(name in one.overall for one in made)]
+    names = [name for name in (main, *shared_examples.METRICS) if all(name in view.overall for view in computed)]
     if not names:
         layout.show_info(say("no_figures"))
         return
-    names = list(dict.fromkeys(names))
+    names = list(dict.fromkeys(names))  # without repetitions, in order
     metric = layout.select_option(say("metric"), layout.get_metric_names(names), f"metric-{common.task}")
     name = layout.get_metric_name(metric)
     rows: list[dict[str, Any]] = [
         {
             "name": LETTERS[k],
-            "value": its.overall[metric],
-            "interval": its.intervals.get(metric),
-            "kind": _describe_protocol(one),
+            "value": of_run.overall[metric],
+            "interval": of_run.intervals.get(metric),
+            "kind": _describe_protocol(view),
         }
-        for k, (one, its) in enumerate(zip(chosen, made, strict=True))
+        for k, (view, of_run) in enumerate(zip(chosen, computed, strict=True))
     ]
-    # honest ones by their figure, and those of a published protocol after them
-    order = np.lexsort(([-row["value"] for row in rows], [not one.info.is_honest for one in chosen]))
+    # honest runs sorted by value first, then the runs of published protocols, which are not ranked with them
+    order = np.lexsort(([-row["value"] for row in rows], [not view.info.is_honest for view in chosen]))
     rows = [rows[k] for k in order]
     figures = layout.format_list(_format_figure(row["name"], row["value"], row["interval"]) for row in rows)
     n_groups = len(set(common.groups))
-    layout.show_few_groups({LETTERS[k]: (n_groups, its.interval_method) for k, its in enumerate(made)})
+    layout.show_few_groups({LETTERS[k]: (n_groups, of_run.interval_method) for k, of_run in enumerate(computed)})
     table = [
-        say.make_row({"run": _format_name(chosen, k), "protocol": _describe_protocol(one)})
-        | {layout.get_metric_name(n): layout.format_metric(its.overall[n], its.intervals.get(n)) for n in names}
-        for k, (one, its) in enumerate(zip(chosen, made, strict=True))
+        say.make_row({"run": _format_name(chosen, k), "protocol": _describe_protocol(view)})
+        | {layout.get_metric_name(n): layout.format_metric(of_run.overall[n], of_run.intervals.get(n)) for n in names}
+        for k, (view, of_run) in enumerate(zip(chosen, computed, strict=True))
     ]
     words = say("figures_words", metric=name, n=len(common.names), figures=figures)
     layout.show_chart(metrics.draw_dots(rows, name), words, table, f"overall-{metric}")
@@ -134,17 +137,18 @@ def _format_figure(letter: str, value: float | None, interval: Sequence[float] |
 # Class by class
 
 
-def _show_classes(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMetrics]) -> None:
+def _show_classes(chosen: Sequence[RunView], common: SharedExamples, computed: Sequence[RunMetrics]) -> None:
     """Show one metric of each class for each run, and how far the runs differ."""
     st.header(say("classes"))
-    names = layout.get_metric_names(OF_A_CLASS[common.task])
+    names = layout.get_metric_names(CLASS_METRICS[common.task])
     metric = layout.select_option(say("metric"), names, f"class-{common.task}")
     st.markdown(say(f"means_{metric}"))
-    of_runs = {_format_name(chosen, k): its for k, its in enumerate(made)}
-    values = {name: [row.get(metric) for row in its.classes] for name, its in of_runs.items()}
-    around = {name: [row.get(metric) for row in its.class_intervals] for name, its in of_runs.items()}
+    of_runs = {_format_name(chosen, k): of_run for k, of_run in enumerate(computed)}
+    values = {name: [row.get(metric) for row in of_run.classes] for name, of_run in of_runs.items()}
+    around = {name: [row.get(metric) for row in of_run.class_intervals] for name, of_run in of_runs.items()}
     table = np.array(list(values.values()), dtype=float)
     is_pair = len(chosen) == 2 and chosen[0].info.protocol == chosen[1].info.protocol
+    # a signed difference has a meaning for two runs only
     apart = table[1] - table[0] if is_pair else table.max(axis=0) - table.min(axis=0)  # NaN where undefined
     difference = "second_less_first" if is_pair else "highest_less_lowest"
     rows = [
@@ -162,14 +166,15 @@ def _describe_classes(
     common: SharedExamples, values: Sequence[Sequence[float | None]], apart: np.ndarray, metric: str
 ) -> str:
     """Describe the classes in which the runs differ most."""
+    # floating point: tiny differences are none
     known = np.flatnonzero(np.isfinite(apart) & (np.abs(np.nan_to_num(apart)) > 1e-9))
     parts = []
     for k in known[np.argsort(-np.abs(apart[known]), kind="stable")][:3]:
         figures = layout.format_list(_format_figure(LETTERS[place], row[k]) for place, row in enumerate(values))
         parts.append(say("class_apart", name=common.class_names[k], n=common.support[k], figures=figures))
     if not parts:
-        return say("classes_alike", metric=metric)
-    return say("classes_words", metric=metric, parts=say("between").join(parts))
+        return say("classes_alike", metric=layout.capitalize(metric))
+    return say("classes_words", metric=layout.capitalize(metric), parts=say("between").join(parts))
 
 
 # Example by example
@@ -179,7 +184,7 @@ def _show_differences(chosen: Sequence[RunView], common: SharedExamples) -> None
     """Show how often two runs are correct together and alone, and the examples."""
     st.header(say("differ"))
     st.markdown(say(f"differ_lead_{common.task}"))
-    pairs = list(combinations(range(len(chosen)), 2))
+    pairs = list(combinations(range(len(chosen)), 2))  # each two runs once
     found, (a, b) = shared_examples.get_comparisons(chosen), pairs[0]
     if len(pairs) > 1:
         layout.show_table([_make_pair_row(common, *pair) | _make_test_row(found.get(pair)) for pair in pairs], "pairs")
@@ -217,12 +222,12 @@ def _show_two_by_two(common: SharedExamples, a: int, b: int) -> None:
 
 def _show_agreement(common: SharedExamples, a: int, b: int) -> None:
     """Show how often two runs make the same decision."""
-    alike = common.said[a] == common.said[b]
+    alike = common.predicted[a] == common.predicted[b]
     if common.task == "single":
         same, n = int(alike.all(axis=1).sum()), len(common.names)
         st.markdown(say("alike_single", same=same, n=n, percent=f"{same / n:.0%}"))
         return
-    same, n = int((alike & common.seen).sum()), max(1, int(common.seen.sum()))
+    same, n = int((alike & common.seen).sum()), max(1, int(common.seen.sum()))  # unlabeled cells do not count
     right = {"right_a": common.right_cells[a].sum(), "right_b": common.right_cells[b].sum()}
     st.markdown(say("alike_multi", a=LETTERS[a], b=LETTERS[b], n=n, same=same, percent=f"{same / n:.0%}", **right))
 
@@ -233,10 +238,11 @@ def _show_test(pair: PairedComparison | None, n_pairs: int) -> None:
         layout.show_info(say("no_rivals"))
         return
     layout.show_info(layout.capitalize(layout.translate_message(pair.sentence)))
+    # examples of one group are not independent, so groups are tested
     of_groups = "by_flipping" if pair.n_groups < pair.n else "by_mcnemar"
     sentences = [say("by_drawing" if pair.only_a is None else of_groups)]
     if pair.interval:
-        by, low, high = (f"{value:+.3f}" for value in (pair.difference, *pair.interval))
+        by, low, high = (layout.localize_numbers(f"{value:+.3f}") for value in (pair.difference, *pair.interval))
         sentences.append(say("apart_by", a=pair.a, b=pair.b, by=by, low=low, high=high))
     if n_pairs > 1:
         sentences.append(say("corrected", n=n_pairs))
@@ -252,24 +258,24 @@ def _show_examples(chosen: Sequence[RunView], common: SharedExamples, a: int, b:
         "neither": ~right_a & ~right_b,
         "both": right_a & right_b,
     }
-    there = [field for field in FIELDS if members[field].any()]
+    fields = [field for field in FIELDS if members[field].any()]
     st.markdown(say("look"))
-    ways = {field: say(f"look_{field}", n=members[field].sum(), a=LETTERS[a], b=LETTERS[b]) for field in there}
-    field = st.radio(say("which"), there, format_func=ways.get, key=f"field-{a}-{b}", label_visibility="collapsed")
+    ways = {field: say(f"look_{field}", n=members[field].sum(), a=LETTERS[a], b=LETTERS[b]) for field in fields}
+    field = st.radio(say("which"), fields, format_func=ways.get, key=f"field-{a}-{b}", label_visibility="collapsed")
     places = np.flatnonzero(members[field])
-    # those in which the runs are furthest apart first
-    places = places[np.argsort(-np.abs(common.sure[a] - common.sure[b])[places], kind="stable")].tolist()
+    # the examples on which the two confidences differ most come first
+    places = places[np.argsort(-np.abs(common.confidence[a] - common.confidence[b])[places], kind="stable")].tolist()
     shown = media.select_page(places, f"page-{field}-{a}-{b}")
     layout.show_in_columns(
         shown, media.N_COLUMNS, lambda place: _show_card(chosen[a], common, (a, b), place), border=True
     )
 
 
-def _show_card(one: RunView, common: SharedExamples, pair: tuple[int, int], place: int) -> None:
+def _show_card(view: RunView, common: SharedExamples, pair: tuple[int, int], place: int) -> None:
     """Show one example with the predictions of two runs."""
     name = common.names[place]
     say.show("strong", text=name)
-    media.show_media(one, name)
+    media.show_media(view, name)
     truth = [label for label, target in zip(common.class_names, common.targets[place], strict=True) if target == 1]
     say.show(f"truth_{common.task}", truth=layout.format_list(truth) or say("none"))
     for k in pair:
@@ -282,7 +288,7 @@ def _describe_answers(common: SharedExamples, k: int, place: int) -> str:
     scores, names = common.scores[k, place], common.class_names
     if common.task == "single":
         best = np.argsort(-scores, kind="stable")[:2]
-        return layout.format_list(say("answer", name=names[j], percent=f"{100 * scores[j]:.0f}") for j in best)
+        return layout.format_list(say("answer", name=names[j], percent=100 * float(scores[j])) for j in best)
     seen, right = common.seen[place], common.right_cells[k, place]
     wrong = [
         say("missed" if common.targets[place, j] == 1 else "not_there", name=names[j])

@@ -28,9 +28,9 @@ from musicml.evaluation import (
 )
 from musicml.utils import Message
 
-LETTERS = "ABCDEFGH"  # of as many runs as can be chosen
-DRAWS = 300  # of the bootstrap, where figures are worked out anew while somebody waits; a report's own has 1,000
-FIGURES = ("accuracy", "mean_average_precision", "macro_f1", "macro_precision", "macro_recall", "macro_auc")
+LETTERS = "ABCDEFGH"  # one for each of the eight runs that can be chosen
+N_DRAWS = 300  # bootstrap draws while the user waits; a report has 1,000
+METRICS = ("accuracy", "mean_average_precision", "macro_f1", "macro_precision", "macro_recall", "macro_auc")
 
 stamp_chosen = stamp_runs("predictions.csv", "serving.json", "run.json")
 
@@ -43,12 +43,12 @@ class SharedExamples:
     ----------
     names, groups : of the shared examples, [shape=(n,)]
     places : their rows in each run's predictions, [shape=(n_runs, n)], int
-    sizes : how many test examples each run has
-    class_names, task : which are the same for all
-    targets : np.ndarray [shape=(n, n_classes)], 1, 0 or NaN where nobody looked
+    sizes : the number of test examples of each run
+    class_names, task : the same for all runs
+    targets : np.ndarray [shape=(n, n_classes)], 1, 0 or NaN where there is no label
     scores : np.ndarray [shape=(n_runs, n, n_classes)]
-    said : np.ndarray [shape=(n_runs, n, n_classes)], bool: what each run decides
-    relabelled : how many examples of the same name were left out because their labels differ
+    predicted : np.ndarray [shape=(n_runs, n, n_classes)], bool: the classes that each run predicts
+    relabelled : the number of examples that were left out because the runs have different labels for them
     """
 
     names: np.ndarray
@@ -59,7 +59,7 @@ class SharedExamples:
     task: str
     targets: np.ndarray
     scores: np.ndarray
-    said: np.ndarray
+    predicted: np.ndarray
     relabelled: int
 
     @property
@@ -69,7 +69,7 @@ class SharedExamples:
 
     @property
     def support(self) -> np.ndarray:
-        """How many examples each class has, [shape=(n_classes,)], int."""
+        """The number of examples of each class, [shape=(n_classes,)], int."""
         return (self.targets == 1).sum(axis=0)
 
     @functools.cached_property
@@ -80,7 +80,7 @@ class SharedExamples:
     @functools.cached_property
     def right_cells(self) -> np.ndarray:
         """Which cells each run predicts correctly, [shape=(n_runs, n, n_classes)], bool; False where unlabeled."""
-        return (self.said == (self.targets == 1)) & self.seen
+        return (self.predicted == (self.targets == 1)) & self.seen
 
     @functools.cached_property
     def right(self) -> np.ndarray:
@@ -88,8 +88,8 @@ class SharedExamples:
         return (self.right_cells | ~self.seen).all(axis=2)
 
     @functools.cached_property
-    def sure(self) -> np.ndarray:
-        """The probability that each run gives to the true labels, [shape=(n_runs, n)], averaged over labels."""
+    def confidence(self) -> np.ndarray:
+        """The probability that each run assigns to the true labels, [shape=(n_runs, n)], averaged over labels."""
         if self.task == "single":
             return (self.scores * self.targets).sum(axis=2)
         assigned = np.where(self.targets == 1, self.scores, 1 - self.scores) * self.seen
@@ -98,33 +98,34 @@ class SharedExamples:
 
 def sort_by_shared_examples(found: Sequence[RunView]) -> list[RunView]:
     """Sort runs so that the first ones share their test examples, where any two do."""
-    keys = [(*_get_origin(one), one.info.split.hash) for one in found]
-    first = next((key for key in keys if keys.count(key) > 1), None)
-    return [one for one, key in sorted(zip(found, keys, strict=True), key=lambda pair: pair[1] != first)]
+    keys = [(*_get_origin(view), view.info.split.hash) for view in found]
+    first = next((key for key in keys if keys.count(key) > 1), None)  # sorted() is stable: the others keep their order
+    return [view for view, key in sorted(zip(found, keys, strict=True), key=lambda pair: pair[1] != first)]
 
 
-def _get_origin(one: RunView) -> tuple[str, ...]:
+def _get_origin(view: RunView) -> tuple[str, ...]:
     """Return the source of a run's data: generated data has the same file names as the real dataset."""
-    made = _get_generation(one) if one.sample else []
-    return tuple(str(part) for part in (one.info.data.dataset, one.sample, one.info.data.folder, *made))
+    made = _get_generation(view) if view.sample else []
+    return tuple(str(part) for part in (view.info.data.dataset, view.sample, view.info.data.folder, *made))
 
 
-def _get_generation(one: RunView) -> list[Any]:
+def _get_generation(view: RunView) -> list[Any]:
     """Return how a run's data was generated."""
-    return [one.info.data.source.get(name) for name in ("seed", "scale", "generator")]
+    return [view.info.data.source.get(name) for name in ("seed", "scale", "generator")]
 
 
 def list_differences(chosen: Sequence[RunView]) -> list[str]:
     """List why the test examples of runs differ: `sets`, `folders`, `origins`, `generated` or `splits`."""
+    # why → a value per run, which differs if this is a reason
     compared: dict[str, Sequence[object]] = {
-        "sets": [one.info.data.dataset for one in chosen],
-        "folders": [one.info.data.folder for one in chosen],
-        "origins": [one.sample for one in chosen],
-        "generated": [_get_generation(one) for one in chosen if one.sample],
-        "splits": [one.info.split.hash for one in chosen],
+        "sets": [view.info.data.dataset for view in chosen],
+        "folders": [view.info.data.folder for view in chosen],
+        "origins": [view.sample for view in chosen],
+        "generated": [_get_generation(view) for view in chosen if view.sample],
+        "splits": [view.info.split.hash for view in chosen],
     }
     found = [key for key, values in compared.items() if len({str(value) for value in values}) > 1]
-    # with other data the split is another anyway
+    # if the data differs, the split differs as well and need not be named
     return [key for key in found if key != "splits" or len(found) == 1]
 
 
@@ -138,18 +139,19 @@ def find_mismatch(tables: Sequence[PredictionTable]) -> str | None:
 @cache_by(stamp_chosen, max_entries=20)
 def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
     """Return the runs' predictions for their common test examples; read again only when a run has changed."""
-    tables = [runs.get_predictions(one) for one in chosen]
-    first, same = tables[0], len({_get_origin(one) for one in chosen}) == 1
+    tables = [runs.get_predictions(view) for view in chosen]
+    first, same = tables[0], len({_get_origin(view) for view in chosen}) == 1
     rows = [{name: place for place, name in enumerate(table.names)} for table in tables]
     names = [name for name in first.names if same and all(name in row for row in rows)]
     places = np.array([[row[name] for name in names] for row in rows], dtype=int).reshape(len(tables), len(names))
+    # classes may have another order in each run
     columns = [[table.class_names.index(name) for name in first.class_names] for table in tables]
     targets = [table.targets[where][:, order] for table, where, order in zip(tables, places, columns, strict=True)]
-    kept = np.ones(len(names), dtype=bool)
-    for other in targets[1:]:
-        kept &= ((other == targets[0]) | (np.isnan(other) & np.isnan(targets[0]))).all(axis=1)
-    places = places[:, kept]
-    limits: list[Any] = [[] if first.task == "single" else runs.get_thresholds(one) for one in chosen]
+    agrees = np.ones(len(names), dtype=bool)
+    for other in targets[1:]:  # NaN is not equal to itself, so unlabeled cells are compared separately
+        agrees &= ((other == targets[0]) | (np.isnan(other) & np.isnan(targets[0]))).all(axis=1)
+    places = places[:, agrees]
+    limits: list[Any] = [[] if first.task == "single" else runs.get_thresholds(view) for view in chosen]
     decided = [apply_thresholds(table.scores, table.task, own) for table, own in zip(tables, limits, strict=True)]
     parts = list(zip(tables, decided, places, columns, strict=True))
     return SharedExamples(
@@ -159,10 +161,10 @@ def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
         tuple(len(table.names) for table in tables),
         first.class_names,
         first.task,
-        targets[0][kept],
+        targets[0][agrees],
         np.stack([table.scores[where][:, order] for table, _, where, order in parts]),
-        np.stack([said[where][:, order] for _, said, where, order in parts]),
-        int((~kept).sum()),
+        np.stack([labels[where][:, order] for _, labels, where, order in parts]),
+        int((~agrees).sum()),
     )
 
 
@@ -172,11 +174,11 @@ class RunMetrics:
 
     Attributes
     ----------
-    overall : figure → its value
-    intervals : figure → its 95 % interval, None where there is none
-    classes : for each class, figure → its value, None where it is not defined
-    class_intervals : for each class, figure → its interval
-    interval_method : how intervals were computed, as report.json names it
+    overall : metric → its value
+    intervals : metric → its 95% interval, None where there is none
+    classes : for each class, metric → its value, None where it is undefined
+    class_intervals : for each class, metric → its interval
+    interval_method : the method of the intervals, as in report.json
     """
 
     overall: Mapping[str, float]
@@ -189,17 +191,17 @@ class RunMetrics:
 def get_metrics(chosen: Sequence[RunView], common: SharedExamples) -> list[RunMetrics]:
     """Return each run's metrics: from its report if all its test examples are shared, else computed again."""
     names = set(common.class_names)
-    if common.is_all and all({row["class"] for row in one.get_report().per_class} == names for one in chosen):
-        return [read_reported_metrics(one, common) for one in chosen]
+    if common.is_all and all({row["class"] for row in view.get_report().per_class} == names for view in chosen):
+        return [read_reported_metrics(view, common) for view in chosen]
     return compute_metrics(chosen)
 
 
-def read_reported_metrics(one: RunView, common: SharedExamples) -> RunMetrics:
+def read_reported_metrics(view: RunView, common: SharedExamples) -> RunMetrics:
     """Read the metrics of a run's report."""
-    report = one.get_report()
+    report = view.get_report()
     by_name = {row["class"]: row for row in report.per_class}
     rows = [by_name[name] for name in common.class_names]
-    overall = {name: value for name, value in report.metrics.items() if name in FIGURES}
+    overall = {name: value for name, value in report.metrics.items() if name in METRICS}
     of_classes = [row.get("intervals") or {} for row in rows]
     return RunMetrics(overall, report.intervals or {}, rows, of_classes, report.interval_method)
 
@@ -208,37 +210,37 @@ def read_reported_metrics(one: RunView, common: SharedExamples) -> RunMetrics:
 def compute_metrics(chosen: Sequence[RunView]) -> list[RunMetrics]:
     """Compute the metrics of the shared examples with the report's code and fewer bootstrap draws."""
     common = get_shared_examples(chosen)
-    made, targets, task = [], common.targets, common.task
-    once = np.ones((1, len(targets)))
-    weights = draw_groups(common.groups, 0, DRAWS)
-    for scores, said in zip(common.scores, common.said, strict=True):
-        found = compute_class_draws(scores, targets, said, once)
+    computed, targets, task = [], common.targets, common.task
+    once = np.ones((1, len(targets)))  # one draw that takes every example once: the plain metrics
+    weights = draw_groups(common.groups, 0, N_DRAWS)  # whole groups are drawn: their examples are not independent
+    for scores, predicted in zip(common.scores, common.predicted, strict=True):
+        found = compute_class_draws(scores, targets, predicted, once)
         overall = {name: values[0] for name, values in compute_mean_draws(found, once, task).items()}
         values = {name: np.where(np.isfinite(found[name][0]), found[name][0], None) for name in CLASS_METRICS}
         rows = [
             {"support": int(n), **{name: column[k] for name, column in values.items()}}
             for k, n in enumerate(common.support)
         ]
-        known = {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)}
+        known = {name: float(value) for name, value in overall.items() if name in METRICS and np.isfinite(value)}
         drawn, intervals = None, {}
-        if weights is not None:
-            drawn = compute_class_draws(scores, targets, said, weights)
+        if weights is not None:  # None for a single group, which can't be resampled
+            drawn = compute_class_draws(scores, targets, predicted, weights)
             intervals = summarize_draws(compute_mean_draws(drawn, weights, task), common.groups, known)
-        of_classes = summarize_class_draws(drawn, rows, common.groups, targets, said)
-        made.append(RunMetrics(known, intervals, rows, of_classes))
-    return made
+        of_classes = summarize_class_draws(drawn, rows, common.groups, targets, predicted)
+        computed.append(RunMetrics(known, intervals, rows, of_classes))
+    return computed
 
 
 @cache_by(stamp_chosen, max_entries=20)
 def get_comparisons(chosen: Sequence[RunView]) -> Mapping[tuple[int, int], PairedComparison]:
     """Return the significance test of each two runs of one protocol, by their places."""
     common = get_shared_examples(chosen)
-    rivals = find_comparable_pairs([one.info.protocol for one in chosen])
+    pairs = find_comparable_pairs([view.info.protocol for view in chosen])
     kind = Message("files") if chosen[0].is_sound else Message("pictures")
     tables = [
         PredictionTable(common.names, common.groups, common.class_names, scores, common.targets, common.task)
         for scores in common.scores
     ]
     return dict(
-        zip(rivals, compare_pairs(LETTERS[: len(tables)], tables, common.said, rivals, kind, DRAWS), strict=True)
+        zip(pairs, compare_pairs(LETTERS[: len(tables)], tables, common.predicted, pairs, kind, N_DRAWS), strict=True)
     )

@@ -1,1 +1,1 @@
-"""Hold the page that shows datasets: its tables, its parts, the pictures of a sound, and the audit."""
+"""Show datasets: their classes, examples, splits and audit."""

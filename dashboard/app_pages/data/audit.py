@@ -26,8 +26,8 @@ from musicml.data.audit import (
 from musicml.utils import InputError, capture_messages
 
 SIGNS = {"fault": ":material/error:", "caution": ":material/warning:", "fine": ":material/check_circle:"}
-AT_WORK = threading.Lock()  # an audit takes both cores for minutes
-PAIRS_PER_PAGE = 4  # pairs to look at or listen to
+AUDIT_LOCK = threading.Lock()  # one audit at a time: it keeps all cores busy for minutes
+PAIRS_PER_PAGE = 4
 WAYS = {"all": lambda pair: True, "splits": lambda pair: pair.across_splits, "classes": lambda pair: pair.across_labels}
 
 say = layout.LazyText("data")
@@ -36,6 +36,7 @@ say = layout.LazyText("data")
 def show(chosen: Chosen) -> None:
     """Show the dataset's stored audit, or how to make one."""
     st.markdown(say("audit_lead"))
+    say.show_help("audit_more")
     try:
         found = _read_audit(chosen)
     except InputError as error:
@@ -45,6 +46,7 @@ def show(chosen: Chosen) -> None:
         _offer_audit(chosen)
         return
     st.caption(say("audit_of", n=found.n, seconds=layout.format_duration(found.seconds)))
+    # the most severe findings first
     for number, finding in enumerate(sorted(found.findings, key=lambda finding: WEIGHTS.index(finding.weight))):
         _show_finding(finding, f"audit-{number}")
     _show_duplicates(found.pairs, chosen)
@@ -81,7 +83,8 @@ def _offer_audit(chosen: Chosen) -> None:
     """Show how to make an audit, and a button that makes one."""
     layout.show_info(say("no_audit"))
     st.markdown(say("audit_how"))
-    dataset, folder = chosen.dataset, chosen.one.info.data.folder if chosen.one else None
+    dataset, folder = chosen.dataset, chosen.view.info.data.folder if chosen.view else None
+    # the command for the same data as on the page
     words = ["--folder", str(folder)] if folder else [dataset.name, "--data", "sample" if dataset.sample else "real"]
     words += ["--as-published"] if dataset.as_published else []
     st.code(shlex.join(["musicml", "audit", *words, "--data-root", str(runs.get_data_root())]), language="sh")
@@ -92,7 +95,7 @@ def _offer_audit(chosen: Chosen) -> None:
 
 def _run_audit(chosen: Chosen) -> None:
     """Audit the dataset, store the result and show it; errors are shown on the page."""
-    if not AT_WORK.acquire(blocking=False):
+    if not AUDIT_LOCK.acquire(blocking=False):  # do not wait: another audit may take minutes
         st.warning(say("audit_busy"), icon=":material/hourglass_top:")
         return
     try:
@@ -100,7 +103,7 @@ def _run_audit(chosen: Chosen) -> None:
             with capture_messages(lambda words: status.update(label=layout.localize(words))):
                 audit_and_save(chosen.dataset, runs.get_data_root())
     finally:
-        AT_WORK.release()
+        AUDIT_LOCK.release()
     st.rerun()
 
 
@@ -120,7 +123,7 @@ def _show_finding(finding: AuditFinding, key: str) -> None:
 
 
 def _show_row_limit(n: int) -> None:
-    """Say so where a table does not show all rows."""
+    """Show a hint where a table does not show all rows."""
     if n > MAX_ROWS:
         st.caption(say("rows_cut", n=MAX_ROWS, all=n))
 
@@ -141,7 +144,7 @@ def _show_classes(found: Audit, task: str) -> None:
 def _show_lengths(lengths: dict[str, dict[str, float]]) -> None:
     """Show how long the sounds are, and their formats."""
     st.subheader(say("part_lengths"))
-    seconds = {name: f"{lengths['seconds'].get(name, 0):.1f}" for name in ("least", "median", "most")}
+    seconds = {name: float(lengths["seconds"].get(name, 0)) for name in ("least", "median", "most")}
     st.markdown(say("audit_lengths", **seconds))
     for kind in ("rates", "channels"):
         counted = layout.format_list(say(f"n_{kind}", value=value, n=n) for value, n in lengths.get(kind, {}).items())
@@ -161,7 +164,7 @@ def _show_duplicates(pairs: Sequence[DuplicatePair], chosen: Chosen) -> None:
     by_way = {way: [pair for pair in pairs if wanted(pair)] for way, wanted in WAYS.items()}
     ways = {way: say(f"pairs_{way}", n=len(some)) for way, some in by_way.items() if some}
     way = layout.select_option(say("which_pairs"), ways, "pairs", persist_state="session", label_visibility="collapsed")
-    some = by_way[way]
+    some = by_way[way]  # the pairs that match the filter
     for number in media.select_page(range(len(some)), f"pairs-{chosen.dataset.name}-{way}", PAIRS_PER_PAGE):
         _show_pair(some[number], chosen)
     _show_row_limit(len(some))

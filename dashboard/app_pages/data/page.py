@@ -18,8 +18,8 @@ from musicml.data.datasets import Example
 from musicml.data.io import TYPE_OF_PICTURE_SUFFIX
 from musicml.utils import InputError
 
-MAX_EXAMPLES = 2000  # examples to choose from, at most
-MAX_REASONS = 6  # reasons shown above the table, at most
+MAX_EXAMPLES = 2000  # in the list of examples
+MAX_REASONS = 6  # listed above the table
 
 say = layout.begin_page("data")
 
@@ -27,7 +27,7 @@ say = layout.begin_page("data")
 def show() -> None:
     """Show the page."""
     chosen = _choose()
-    if chosen.one.sample if chosen.one else chosen.dataset.sample:
+    if chosen.view.sample if chosen.view else chosen.dataset.sample:
         st.warning(say("generated"), icon=":material/science:")
     parts = {"groups": _show_groups, "left_out": _show_excluded}
     if chosen.loaded:
@@ -39,7 +39,7 @@ def show() -> None:
 
 def _choose() -> Chosen:
     """Let the user choose a dataset on the disk, or the data of a run."""
-    there, found = datasets.list_datasets(), [one for one in runs.list_runs() if one.info.data.dataset]
+    there, found = datasets.list_datasets(), [view for view in runs.list_runs() if view.info.data.dataset]
     if not there and not found:
         folder = layout.escape_markdown(str(runs.get_data_root()))
         layout.show_empty_and_stop(say("no_data", folder=folder), say("first_steps"))
@@ -50,25 +50,25 @@ def _choose() -> Chosen:
 
 def _open_dataset(there: list[tuple[str, str]]) -> Chosen:
     """Let the user choose one of the datasets on the disk, and open it."""
-    # named as they lie in the folder of data: the same in every language, so that an address holds in all of them
+    # the names are paths inside the data folder: the same in every language, so addresses work in all of them
     by_name = {name if which == "real" else f"sample/{name}": (name, which) for name, which in there}
-    chosen = st.selectbox(say("dataset"), list(by_name), key="set", bind="query-params")
+    chosen = st.selectbox(layout.capitalize(say("dataset")), list(by_name), key="set", bind="query-params")
     with st.spinner(say("reading")):
         loaded = datasets.open_dataset(*by_name[chosen])
     return Chosen(loaded, None, (chosen, loaded.number))
 
 
-def _open_run(one: RunView) -> Chosen:
+def _open_run(view: RunView) -> Chosen:
     """Open the data of a run; without its files where they are missing."""
-    changed = get_stamp(one.run.path, "split.csv", "excluded.csv", "report.json")
+    changed = get_stamp(view.run.path, "split.csv", "excluded.csv", "report.json")
     try:
         with st.spinner(say("reading")):
-            loaded = datasets.open_run_dataset(one)
+            loaded = datasets.open_run_dataset(view)
     except InputError as error:
         layout.show_error(error)
         st.markdown(say("gone_data"))
-        return Chosen(None, one, (one.name, changed))
-    return Chosen(loaded, one, (one.name, loaded.number, changed))
+        return Chosen(None, view, (view.name, changed))
+    return Chosen(loaded, view, (view.name, loaded.number, changed))
 
 
 # Its size, its source, and the limits of results on it
@@ -84,13 +84,13 @@ def _show_facts(chosen: Chosen) -> None:
         "n_left_out": len(tables.list_excluded(chosen)),
     }
     for column, (name, value) in zip(st.columns(4), numbers.items(), strict=True):
-        column.metric(say(name), value)
+        column.metric(layout.capitalize(say(name)), value)
     st.markdown(say(f"is_{dataset.kind}_{dataset.task}"))
     say.show("class_names", names=layout.format_list(dataset.class_names, 40))
     st.header(say("source"))
     facts = {name: value for name, value in dataset.source.items() if name not in ("sample", "licence", "license")}
-    rows = {layout.get_name("source", name, "data"): layout.translate_message(v) for name, v in facts.items()}
-    # always with the license, because a missing one matters too
+    rows = {layout.get_name("source", name, "data"): layout.format_fact(v) for name, v in facts.items()}
+    # the license is always shown, because a missing one matters too
     licence = dataset.source.get("licence") or dataset.source.get("license") or say("no_licence")
     rows = {**rows, say("licence"): str(licence)}
     st.table([say.make_row({"what": name, "fact": value}) for name, value in rows.items()])
@@ -198,7 +198,7 @@ def _show_labels(shown: Example, standing: str, task: str) -> None:
         try:
             height, width = tables.read_image_size(shown.path)
             st.markdown(say("size_is", width=width, height=height))
-        except InputError:  # it is damaged, which is said where it should stand
+        except InputError:  # the picture is damaged, which is shown in its place
             return
 
 
@@ -217,7 +217,7 @@ def _show_lengths(chosen: Chosen) -> None:
         layout.show_info(say("no_lengths"))
         return
     edges, held = counts.bin_values(seconds)
-    least, median, most = (f"{value:.1f}" for value in np.percentile(seconds, (0, 50, 100)))
+    least, median, most = np.percentile(seconds, (0, 50, 100)).tolist()
     words = say("lengths_words", n=len(seconds), all=n, least=least, median=median, most=most)
     rows = [
         say.make_row({"from": round(float(low), 3), "to": round(float(high), 3), "files": int(count)})
@@ -234,25 +234,26 @@ def _show_lengths(chosen: Chosen) -> None:
 def _show_groups(chosen: Chosen) -> None:
     """Show the groups, and whether any of them is in two splits."""
     st.markdown(say("groups_lead"))
+    say.show_help("groups_more")
     names, held, sides = tables.count_group_sides(chosen)
     if not len(names):
         layout.show_info(say("no_split"))
         return
-    if chosen.one and chosen.one.info.split.statement:
-        say.show("statement", text=layout.translate_message(chosen.one.info.split.statement))
+    if chosen.view and chosen.view.info.split.statement:
+        say.show("statement", text=layout.translate_message(chosen.view.info.split.statement))
     crossing = tables.find_crossing_groups(held, sides)
     alone = int((held.sum(axis=1) == 1).sum())
     st.markdown(say("groups_words", n=len(names), alone=alone, largest=int(held.sum(axis=1).max())))
     if not any(sides):
         layout.show_info(say("no_sides"))
     elif alone == len(names):
-        layout.show_warning(say("all_alone"))  # whoever stands alone can't stand on two sides
+        layout.show_warning(say("all_alone"))  # a group of one example can't be in two splits
     elif not crossing.any():
         st.success(say("no_crossing", n=len(names)), icon=":material/check_circle:")
     else:
         across = layout.escape_markdown(layout.format_list(names[crossing]))
         words = say("crossing", n=int(crossing.sum()), names=across)
-        layout.show_warning(words if chosen.one else say("two", first=words, second=say("crossing_own")))
+        layout.show_warning(words if chosen.view else say("two", first=words, second=say("crossing_own")))
     order = np.lexsort((-held.sum(axis=1), ~crossing))[:MAX_ROWS]
     rows = [
         {
@@ -275,7 +276,7 @@ def _show_excluded(chosen: Chosen) -> None:
     rows = tables.list_excluded(chosen)
     st.markdown(say("left_out_lead"))
     if not rows:
-        layout.show_info(say("nothing_left_out" if chosen.one else "nothing_by_lists"))
+        layout.show_info(say("nothing_left_out" if chosen.view else "nothing_by_lists"))
         return
     st.markdown(say("left_out_n", n=len(rows)))
     reasons = [layout.translate_message(reason) for _, reason in rows[:MAX_ROWS]]

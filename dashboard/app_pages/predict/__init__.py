@@ -1,4 +1,4 @@
-"""Hold the parts of the predict page, the only one that imports `musicml.inference.predictor` or `explain`.
+"""Predict files: the only page that imports `musicml.inference.predictor` or `explain`.
 
-A file is bytes in memory here: it is never written, and what is kept of it goes when the page shows another.
+Uploaded files stay in memory: they are never written to disk, and are dropped when the page shows another file.
 """

@@ -14,8 +14,8 @@ from dashboard.app_pages.predict.results import Answer, translate_answer
 from dashboard.runs import RunView
 from musicml.inference import Prediction
 
-MAX_FILES = 100  # of one batch
-LONG = ("warnings", "error")  # columns of sentences, which would push each other out of sight
+MAX_FILES = 100  # predicted at once
+WIDTHS = {"file": 180, "run": 200, "label": 130, "present": 160, "warnings": 320, "error": 320}  # pixels
 
 say = layout.begin_page("predict")
 
@@ -28,9 +28,9 @@ def show() -> None:
         with st.expander(say("teach"), icon=":material/school:"):
             st.markdown(say("teach_how"))
     if not uploads:
-        for kept in (results.ANSWERS, saliency.LOOKS, files.SHOWN):  # nothing of a file stays when it is gone
-            st.session_state.pop(kept, None)
-        predictors.preload(chosen)
+        for key in (results.ANSWERS, saliency.EXPLANATIONS, files.SHOWN):  # forget a file when it is removed
+            st.session_state.pop(key, None)
+        predictors.preload(chosen)  # so that the first prediction is fast
         return
     if len(uploads) > MAX_FILES:
         st.warning(say("too_many", n=len(uploads), most=MAX_FILES))
@@ -40,7 +40,7 @@ def show() -> None:
     st.header(say("answers"))
     if len(uploads) > 1:
         _show_table(chosen, uploads, found)
-    good = [file for file in uploads if any(isinstance(found[one.name, file.key], Prediction) for one in chosen)]
+    good = [file for file in uploads if any(isinstance(found[view.name, file.key], Prediction) for view in chosen)]
     if good:
         one_file.show(chosen, _select_file(good), found)
 
@@ -48,27 +48,29 @@ def show() -> None:
 def _select_runs() -> list[RunView]:
     """Let the user choose a run, and a second one to compare with."""
     found = layout.list_runs_or_stop()
-    able = [one for one in found if predictors.is_servable(one)]
+    able = [view for view in found if predictors.is_servable(view)]
     if not able:
         _show_left_out(found)
         layout.show_empty_and_stop(say("none_able"), say("train_one"))
     left, right = st.columns(2)
     with left:
-        one = layout.select_run(able)
-    kinds = predictors.get_input_kinds(one)
-    others = {other.name: other for other in able if other is not one and predictors.get_input_kinds(other) == kinds}
+        view = layout.select_run(able)
+    kinds = predictors.get_input_kinds(view)  # a second run must accept the same files
+    others = {other.name: other for other in able if other is not view and predictors.get_input_kinds(other) == kinds}
+    layout.follow_address("beside", others)
     name = right.selectbox(
         say("beside"),
         list(others),
         index=None,
+        format_func=layout.make_formatter(layout.label_runs(others.values())),
         placeholder=say("beside_none"),
         key="beside",
-        bind="query-params",
         disabled=not others,
     )
+    layout.write_address("beside", [name] if name else [])
     if name:
         right.caption(layout.describe_run(others[name]))
-    chosen = [one, others[name]] if name else [one]
+    chosen = [view, others[name]] if name else [view]
     _show_remarks(found, chosen)
     return chosen
 
@@ -76,29 +78,35 @@ def _select_runs() -> list[RunView]:
 def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
     """Show the runs' classes, the runs that can't be used, and whether the first prediction is slow."""
     layout.show_data_notes(*chosen)
-    for one in chosen:
-        if remark := predictors.get_predictor(one).apart_remark:
+    for view in chosen:
+        if remark := predictors.get_predictor(view).isolation_notice:
             st.info(layout.localize(remark), icon=":material/shield:")
     notes = {True: "sample_answer_pretrained", False: "sample_answer"}
-    for key in dict.fromkeys(notes[one.info.family == "pretrained_audio"] for one in chosen if one.sample):
+    for key in dict.fromkeys(notes[view.info.family == "pretrained_audio"] for view in chosen if view.sample):
         st.caption(say(key))
-    # runs of one data set know the same classes, which are said once
-    for classes, one in {tuple(runs.get_manifest(one).class_names): one for one in reversed(chosen)}.items():
-        say.show("knows", st.caption, run=one.name, n=len(classes), names=layout.format_list(classes, 10))
+    # runs on one dataset have the same classes, which are listed once
+    for classes, view in {tuple(runs.get_manifest(view).class_names): view for view in reversed(chosen)}.items():
+        say.show(
+            "knows",
+            st.caption,
+            run=layout.shorten_run_name(view.name),
+            n=len(classes),
+            names=layout.format_list(classes, 10),
+        )
     _show_left_out(found)
-    if any(predictors.is_slow_to_start(one) for one in chosen):
+    if any(predictors.is_slow_to_start(view) for view in chosen):
         st.info(say("first_slow"), icon=":material/hourglass_top:")
 
 
 def _show_left_out(found: Sequence[RunView]) -> None:
-    """Show which runs can't be used here, and why."""
+    """Show which runs can't predict files, and why."""
     bound, broken = [], []
-    for one in found:
-        served = predictors.get_manifest(one)
+    for view in found:
+        served = predictors.get_manifest(view)
         if isinstance(served, str):
             broken.append(served)
-        elif served and not predictors.is_servable(one):
-            bound.append(one.name)
+        elif served and not predictors.is_servable(view):
+            bound.append(layout.shorten_run_name(view.name))
     if bound:
         say.show("bound", st.caption, names=layout.format_list(bound, 4))
     for sentence in broken:
@@ -110,10 +118,11 @@ def _get_answers(chosen: Sequence[RunView], uploads: Sequence[UploadedFile]) -> 
     bar = st.empty()
 
     def step(done: float, file: UploadedFile) -> None:
+        """Show the progress of the predictions."""
         bar.progress(done, say("asking", name=layout.escape_markdown(file.shown_title)))
 
     found = results.get_answers(chosen, uploads, step)
-    bar.empty()
+    bar.empty()  # the bar disappears when all predictions are done
     return found
 
 
@@ -137,12 +146,12 @@ def _show_errors(uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) ->
 def _show_table(chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
     """Show a table of all predictions, whose CSV has every probability."""
     names = ["file", "run", "label", "probability", "present", "unlike_training", "warnings", "error"]
-    hidden = set() if len(chosen) > 1 else {"run"}
-    if all(runs.get_manifest(one).task == "single" for one in chosen):
-        hidden.add("present")
+    hidden = set() if len(chosen) > 1 else {"run"}  # no run column for a single run
+    if all(runs.get_manifest(view).task == "single" for view in chosen):
+        hidden.add("present")  # a single-label run has exactly one predicted label
     st.markdown(say("batch", n=len(uploads)))
     columns: dict[str, Any] = {
-        name: st.column_config.TextColumn(say(f"column_{name}"), width="medium" if name in LONG else None)
+        name: st.column_config.TextColumn(say(f"column_{name}"), width=WIDTHS[name])
         for name in names
         if name not in ("probability", "unlike_training")
     }

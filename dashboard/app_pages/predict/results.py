@@ -16,10 +16,10 @@ from dashboard.runs import RunView
 from musicml.inference import Prediction
 from musicml.utils import InputError
 
-ANSWERS = "asking-answers"  # where a session keeps them
-MISHAP = "fault"  # what stands for an answer where we failed, not the file
+ANSWERS = "asking-answers"  # session key of the predictions
+MISHAP = "fault"  # replaces the error message where musicml failed, not the file
 
-Answer = Prediction | str  # an answer, or the sentence that says why there is none
+Answer = Prediction | str  # a prediction, or an error message
 
 
 def get_answers(
@@ -27,25 +27,25 @@ def get_answers(
 ) -> dict[tuple, Answer]:
     """Return the runs' predictions for files, by run name and file key; compute new ones and drop those of others.
 
-    `step` is called before each question with the share that is answered, and its file.
+    `step` is called before each prediction with the share that is done, and the file.
     """
     known = st.session_state.setdefault(ANSWERS, {})
-    wanted = {(one.name, predictors.get_stamp(one), file.key): (one, file) for one in chosen for file in uploads}
-    for kept in (known, st.session_state.get(saliency.LOOKS, {})):
-        for key in [key for key in kept if key[:3] not in wanted]:
-            del kept[key]
-    missing = [key for key in wanted if key not in known]
+    wanted = {(view.name, predictors.get_stamp(view), file.key): (view, file) for view in chosen for file in uploads}
+    for cache in (known, st.session_state.get(saliency.EXPLANATIONS, {})):
+        for key in [key for key in cache if key[:3] not in wanted]:
+            del cache[key]
+    missing = [key for key in wanted if key not in known]  # each file is predicted once, not at every rerun of the page
     for number, key in enumerate(missing):
-        one, file = wanted[key]
+        view, file = wanted[key]
         step(number / len(missing), file)
-        known[key] = predict_file(one, file)
+        known[key] = predict_file(view, file)
     return {(name, file): known[name, changed, file] for name, changed, file in wanted}
 
 
-def predict_file(one: RunView, file: UploadedFile) -> Answer:
+def predict_file(view: RunView, file: UploadedFile) -> Answer:
     """Return a run's prediction for a file, or an error message, so that a bad file never stops the others."""
     try:
-        return predictors.get_predictor(one).predict(file.content(), name=file.name)
+        return predictors.get_predictor(view).predict(file.content(), name=file.name)
     except InputError as error:
         return error.message
     except Exception:
@@ -62,21 +62,21 @@ def make_rows(
     chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found: Mapping[tuple, Answer]
 ) -> list[dict[str, Any]]:
     """Return a row for each file and run, in the columns of `musicml predict --csv` and a few more."""
-    names = dict.fromkeys(name for one in chosen for name in runs.get_manifest(one).class_names)
+    names = dict.fromkeys(name for view in chosen for name in runs.get_manifest(view).class_names)
     rows = []
     for file in uploads:
-        for one in chosen:
-            answer = found[one.name, file.key]
-            row: dict[str, Any] = {"file": file.title, "run": one.name}
+        for view in chosen:
+            answer = found[view.name, file.key]
+            row: dict[str, Any] = {"file": file.title, "run": view.name}
             row |= {"label": None, "present": None, "probability": None}
             row |= {f"score:{name}": None for name in names}
-            row |= {"unlike_training": None, "warnings": "", "error": "", "sample": one.sample}
+            row |= {"unlike_training": None, "warnings": "", "error": "", "sample": view.sample}
             if isinstance(answer, str):
                 row |= {"error": translate_answer(answer)}
             else:
                 row |= {"label": answer.label, "present": "|".join(answer.present)}
                 row |= {"probability": round(answer.probability, 6)}
-                row |= {f"score:{name}": value for name, value in answer.named(answer.scores).items()}
+                row |= {f"score:{name}": value for name, value in answer.name_scores(answer.scores).items()}
                 row |= {"unlike_training": answer.is_unlike_training if answer.unlike else None}
                 row |= {"warnings": " ".join(map(translate_answer, answer.warnings))}
             rows.append(row)

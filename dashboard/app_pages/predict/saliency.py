@@ -20,17 +20,17 @@ from musicml.experiment import read_layers
 from musicml.features import compute_band_centers
 from musicml.utils import InputError
 
-LOOKS = "asking-explanations"  # where a session keeps them
-MAX_LOOKS = 6  # explanations that a session keeps
-MAX_COLUMNS = 600  # of a map over a sound
-MAX_WINDOWS = 60  # rows of a map's table
+EXPLANATIONS = "asking-explanations"  # session key
+MAX_EXPLANATIONS = 6  # per session
+MAX_COLUMNS = 600  # of a map over a sound; a screen shows no more
+MAX_WINDOWS = 60  # rows of the table under a map
 METHODS = {
     "class activation map": "cam",
     "Grad-CAM (LayerCAM)": "layer_cam",
     "occlusion": "occlusion",
-    "leaned-on features": "leaned",
+    "feature importance": "leaned",
 }
-EXPLAINING = threading.Lock()  # one at a time: each takes every core, and some hundred megabytes
+EXPLAINING = threading.Lock()  # one at a time: each uses all cores and some hundred megabytes
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ class Saliency:
 
     Attributes
     ----------
-    label, method : the class explained, and how: one of `METHODS`' values
-    seen : what the model saw: of a sound [shape=(n_bins, n_columns)], uint8, in per cent of the loudest; a picture
+    label, method : the explained class, and the method: one of `METHODS`' values
+    seen : the model's input: a sound [shape=(n_bins, n_columns)], uint8, percent of the loudest; a picture
         [shape=(height, width, 3)], uint8
-    share : how much each place spoke for the class, [shape=(n_bins, n_columns) or (height, width)], uint8, per cent
+    share : the evidence for the class in each place, [shape=(n_bins, n_columns) or (height, width)], uint8, percent
     over : the map over the picture, [shape=(height, width, 3)], uint8; None for a sound
-    seconds : how long the sound is
-    hertz : what each bin hears; None where bins are no frequencies
-    peak : the strongest place: (x, y) in shares of a picture's sides, (seconds, Hz) of a sound; None where none is
-    decided : where the deciding seconds of a sound begin and end; None where nothing in it speaks for the class
-    sound : the deciding seconds, as a wav file; None where the file is a picture of a spectrogram
-    leans_on : of a forest, each feature's share in the decision, [shape=(n_bins,)]
-    windows : of a sound, where each of up to sixty parts begins, its share, and the bin that spoke most
+    seconds : duration of the sound
+    hertz : frequency of each bin; None where bins are not frequencies
+    peak : the strongest place: (x, y) as shares of a picture's width and height, or (seconds, Hz); None without one
+    decided : start and end of the deciding seconds of a sound; None where nothing supports the class
+    sound : the deciding seconds as a wav file; None where the file is a picture of a spectrogram
+    leans_on : of a random forest, the importance of each feature, [shape=(n_bins,)]
+    windows : of a sound, the start of each part, its share of the evidence, and its strongest bin
     """
 
     label: str
@@ -67,36 +67,36 @@ class Saliency:
     windows: tuple[tuple[float, float, int], ...] = ()
 
 
-def explain_file(one: RunView, file: UploadedFile, label: str) -> Saliency:
+def explain_file(view: RunView, file: UploadedFile, label: str) -> Saliency:
     """Explain a run's prediction for a file, and keep the result for this session.
 
     Raises
     ------
     InputError
-        If the run knows no such class, or what explains it is not installed.
+        If the run has no such class, or a package for the explanation is missing.
     """
     from musicml.inference import explain_prediction
 
     with EXPLAINING:
         try:
-            found = explain_prediction(predictors.get_predictor(one), file.content(), label, name=file.name)
+            found = explain_prediction(predictors.get_predictor(view), file.content(), label, name=file.name)
         except ImportError as error:
             raise InputError(
-                "the model of {one_name} needs a package that is not installed ({error}): install musicml's extra "
-                "cpu, gpu or jax, or ask it with the engine onnx.",
-                one_name=one.name,
+                "The model of {one_name} needs a package that is not installed ({error}). Install musicml's extra cpu, "
+                "gpu or jax, or predict with the engine onnx.",
+                one_name=view.name,
                 error=error,
             ) from error
-    explanations = st.session_state.setdefault(LOOKS, {})
-    explanations[one.name, predictors.get_stamp(one), file.key, label] = made = _condense(found)
-    for oldest in list(explanations)[:-MAX_LOOKS]:
-        del explanations[oldest]
+    explanations = st.session_state.setdefault(EXPLANATIONS, {})
+    explanations[view.name, predictors.get_stamp(view), file.key, label] = made = _condense(found)
+    for oldest in list(explanations)[:-MAX_EXPLANATIONS]:
+        del explanations[oldest]  # dicts keep their order, so the first ones are the oldest
     return made
 
 
-def get_cached_explanation(one: RunView, file: UploadedFile, label: str) -> Saliency | None:
-    """Return what `explain_file` returned before; None where nothing is kept."""
-    return st.session_state.get(LOOKS, {}).get((one.name, predictors.get_stamp(one), file.key, label))
+def get_cached_explanation(view: RunView, file: UploadedFile, label: str) -> Saliency | None:
+    """Return an earlier result of `explain_file`; None where there is none."""
+    return st.session_state.get(EXPLANATIONS, {}).get((view.name, predictors.get_stamp(view), file.key, label))
 
 
 def _condense(found: Any) -> Saliency:
@@ -104,11 +104,12 @@ def _condense(found: Any) -> Saliency:
     from musicml.inference import DECIBELS, draw_overlay
 
     method = METHODS[found.method]
-    if found.frame_seconds is None:
+    if found.frame_seconds is None:  # a picture has no time axis
         y, x = found.peak
         height, width = found.map.shape
         peak = ((x + 0.5) / width, (y + 0.5) / height) if found.map.any() else None
         return Saliency(found.label, method, found.seen, _to_percent(found.map), draw_overlay(found), peak=peak)
+    # decibels to 0..1, where 1 is the loudest bin
     loudness = np.clip((found.seen - found.seen.max()) / DECIBELS + 1, 0, 1)
     hertz = compute_band_centers(found.settings)
     bins = hertz if len(hertz) == found.map.shape[1] else None
@@ -130,7 +131,7 @@ def _condense(found: Any) -> Saliency:
 
 
 def _to_percent(shares: np.ndarray) -> np.ndarray:
-    """Convert shares to whole percent, uint8, a fourth of the bytes."""
+    """Convert shares to whole percent, uint8, a quarter of the size of float32."""
     return np.round(100 * shares).astype(np.uint8)
 
 
@@ -143,28 +144,28 @@ def narrow_frames(values: np.ndarray) -> np.ndarray:
 def find_windows(shares: np.ndarray, frame_seconds: float) -> Iterator[tuple[float, float, int]]:
     """Yield parts of a sound: the start, the share of all evidence for the class, and the strongest bin."""
     n, total = min(len(shares), MAX_WINDOWS), max(float(shares.sum()), 1e-9)
-    edges = np.arange(n + 1) * len(shares) // n
+    edges = np.arange(n + 1) * len(shares) // n  # parts of nearly equal length
     for begin, end in zip(edges, edges[1:], strict=False):
         part = shares[begin:end].sum(axis=0)
         yield float(begin * frame_seconds), float(part.sum()) / total, int(part.argmax())
 
 
-def is_slow_to_explain(one: RunView) -> bool:
+def is_slow_to_explain(view: RunView) -> bool:
     """Return whether the first explanation has to import Keras."""
-    return "keras" not in sys.modules and _needs_keras(one)
+    return "keras" not in sys.modules and _needs_keras(view)
 
 
 @cache_by(predictors.get_stamp, cache_data, max_entries=100)
-def _needs_keras(one: RunView) -> bool:
+def _needs_keras(view: RunView) -> bool:
     """Return whether a run's explanations need Keras; the others use its exported model."""
     from musicml.inference import is_fine_map, is_recurrent_run
 
-    predictor = predictors.get_predictor(one)
+    predictor = predictors.get_predictor(view)
     if predictor.serving.model["file"] == "model.skops":
         return False
     if predictor.serving.clip.n_frames is not None and is_recurrent_run(predictor):
         return False
-    maps, shape = predictor.model().maps, read_layers(predictor.run)[0]["output_shape"]
+    maps, shape = predictor.load_model().maps, read_layers(predictor.run)[0]["output_shape"]
     if maps is None:
         return True
     return not is_fine_map(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))

@@ -1,1 +1,1 @@
-"""Hold the page about one run: its parts, its result, and its model."""
+"""Show one run: its results, its test examples, its model and its data."""

@@ -8,63 +8,65 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard import layout
+from dashboard import charts, layout
 from dashboard.charts import diagram
-from dashboard.layout import format_percent
 from dashboard.runs import RunView
 from musicml.utils import is_of_type
 
-HINTS = {"parameters": float, "trainable": float, "trees": float, "leans_on": list[float], "reads": list[str]}
-DIAGRAM = ("layers", "alike", "parameters", "frozen", "features", "forest", "more", "votes")
+TYPES = {"parameters": float, "trainable": float, "trees": float, "leans_on": list[float], "reads": list[str]}
+BOX_WORDS = ("layers", "alike", "parameters", "frozen", "features", "forest", "more", "votes")
 
 say = layout.LazyText("run")
 
 
-def show(one: RunView) -> None:
+def show(view: RunView) -> None:
     """Show the model as a drawing, in words, and layer by layer."""
-    if not (one.run.path / "layers.json").is_file():
-        st.markdown(say("no_layers" if one.report else "no_layers_yet"))
+    if not (view.run.path / "layers.json").is_file():
+        st.markdown(say("no_layers" if view.report else "no_layers_yet"))
         return
-    layers = one.run.read("layers.json")
+    layers = view.run.read("layers.json")
     if not is_of_type(layers, list[dict[str, Any]]) or not layers or not all(map(_is_layer, layers)):
         layout.show_error(say("bad_layers"))
         return
-    (_show_forest if diagram.is_forest(layers) else _show_network)(one, layers)
+    (_show_forest if diagram.is_forest(layers) else _show_network)(view, layers)
 
 
 def _is_layer(layer: Mapping[str, Any]) -> bool:
     """Return whether an entry of layers.json can be drawn."""
-    known = [(layer.get(key), hint) for key, hint in HINTS.items()]
-    return isinstance(layer.get("name"), str) and all(value is None or is_of_type(value, hint) for value, hint in known)
+    values = [(layer.get(key), hint) for key, hint in TYPES.items()]
+    # a run folder may be damaged, or come from a stranger
+    return isinstance(layer.get("name"), str) and all(
+        value is None or is_of_type(value, hint) for value, hint in values
+    )
 
 
 def _draw(draw: Callable[..., str], *parts: Any) -> str:
-    """Draw a model with the words of its boxes, whose blanks the drawing fills."""
-    return draw(*parts, {key: say(f"box_{key}") for key in DIAGRAM}, layout.is_dark())
+    """Draw a model; the drawing fills the blanks in the words of its boxes."""
+    return draw(*parts, {key: say(f"box_{key}") for key in BOX_WORDS}, layout.is_dark())
 
 
-def _show_network(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
+def _show_network(view: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
     """Show a network from its input to its output."""
-    is_frozen = bool(one.info.get_settings("model").get("frozen")) or one.info.family == "pretrained_audio"
+    is_frozen = bool(view.info.get_settings("model").get("frozen")) or view.info.family == "pretrained_audio"
     boxes = diagram.fold_layers(layers, is_frozen)
-    total = sum(box.parameters for box in boxes)
+    total = sum(box.parameters for box in boxes)  # all parameters, also frozen ones
     largest = max(boxes, key=lambda box: box.parameters)
     words = say(
         "network_words",
         n=len(layers),
-        total=diagram.format_count(total),
-        learned=diagram.format_count(sum(box.learned for box in boxes)),
+        total=charts.format_count(total),
+        learned=charts.format_count(sum(box.trainable for box in boxes)),
         largest=largest.name,
-        share=format_percent(largest.parameters / max(1, total)),
+        share=100 * largest.parameters / max(1, total),
         input=boxes[0].shape,
         output=boxes[-1].shape,
     )
     st.markdown(layout.escape_markdown(words))
-    st.markdown(say("how_to_read_model"))
+    say.show_help("how_to_read_model")
     chain = say("chain", boxes=layout.format_list((f"{box.name} ({box.shape})" for box in boxes), 40))
     st.graphviz_chart(_draw(diagram.draw_layers, boxes), alt=f"{words} {chain}")
     layout.show_folded_table([_make_box_row(box) for box in boxes], "run-boxes")
-    if st.toggle(say("every_layer", n=len(layers)), key="run-layers"):
+    if st.toggle(say("every_layer", n=len(layers)), key="run-layers"):  # long, so only on request
         layout.show_table([_make_layer_row(layer) for layer in layers], "run-layers-table")
 
 
@@ -95,13 +97,13 @@ def _make_layer_row(layer: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _show_forest(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
+def _show_forest(view: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
     """Show one forest per class."""
-    names = one.run.read("labels.json")
-    n_features = max((len(layer.get("leans_on") or []) for layer in layers), default=0)
+    names = view.run.read("labels.json")
+    n_features = max((len(layer.get("leans_on") or []) for layer in layers), default=0)  # one importance per feature
     nodes = sum(int(layer.get("parameters") or 0) for layer in layers)
     trees = int(layers[0]["trees"])
-    words = say("forest_words", n=len(layers), trees=trees, features=n_features, nodes=diagram.format_count(nodes))
+    words = say("forest_words", n=len(layers), trees=trees, features=n_features, nodes=charts.format_count(nodes))
     st.markdown(layout.escape_markdown(words))
     st.graphviz_chart(_draw(diagram.draw_forest, n_features, len(layers), trees), alt=words)
     st.markdown(say("leans_words"))
@@ -119,5 +121,5 @@ def _show_forest(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
 
 def _format_top_features(shares: Sequence[float], most: int = 3) -> str:
     """Format a forest's most important features, numbered from 1."""
-    best = np.argsort(-np.asarray(shares, dtype=float), kind="stable")[:most]
-    return ", ".join(say("feature_share", k=k + 1, percent=format_percent(shares[k])) for k in best)
+    best = np.argsort(-np.asarray(shares, dtype=float), kind="stable")[:most]  # stable: equal shares keep their order
+    return ", ".join(say("feature_share", k=k + 1, percent=100 * float(shares[k])) for k in best)

@@ -1,10 +1,10 @@
-"""Recordings: tracks that are one recording, whatever was done to it on its way: another format, gain, or beginning.
+"""Find tracks of the same recording, even in another format, at another level or with another beginning.
 
-Two landmarks and the time between them make a hash that is rare enough to look up (Wang, "An Industrial-Strength Audio
-Search Algorithm", ISMIR 2003). Two tracks with several hashes at one offset are then laid over each other: of one
-recording more than half of the landmarks agree, of two that share a tune or an instrument fewer. What comes again and
-again in a track, as a drum loop does, may come in others too, so of the rest half must agree as well. What is played
-faster or higher is taken for another recording.
+Two spectral peaks and the time between them make a hash that is rare enough to look up (A. Wang, "An
+Industrial-Strength Audio Search Algorithm", ISMIR 2003). Two tracks with several equal hashes at one time offset are
+then aligned. For the same recording more than half of the peaks match. For two tracks with the same tune or instrument
+fewer do. Loops repeat within a track and may be shared by other tracks, so half of the peaks that do not repeat must
+match as well. A version with another tempo or pitch counts as another recording.
 """
 
 from __future__ import annotations
@@ -14,191 +14,201 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from musicml.data.audit.audio_fingerprint import HOP, SAMPLE_RATE
-from musicml.data.audit.hamming_search import expanded
+from musicml.data.audit.audio_fingerprint import HOP_LENGTH, SAMPLE_RATE
+from musicml.data.audit.hamming_search import expand_ranges
 
-FAN = 6  # hashes a peak begins
-NEAREST, FARTHEST = 2, 63  # frames from one peak of a hash to the other
-WIDEST = 63  # bins between them
-POPULAR = 12  # tracks with the same hash; from more on it tells nothing
-MOST_HASHES = 6_000_000  # of all tracks, in memory at once
-CANDIDATES = 12  # tracks a track is laid over
-FEWEST_HASHES = 4  # at one offset
+# hashes
+MAX_HASHES_PER_PEAK = 6
+MIN_GAP, MAX_GAP = 2, 63  # frames between the two peaks of a hash
+MAX_INTERVAL = 63  # bins between the two peaks of a hash
+MAX_TRACKS_PER_HASH = 12  # a hash in more tracks says nothing
+MAX_HASHES = 6_000_000  # of all tracks, in memory at once
+MAX_CANDIDATES = 12  # tracks that one track is aligned with
+MIN_HASHES = 4  # equal ones at one offset
 
-FEWEST = 15  # peaks that agree; a single short note has fewer
-SHARE = 0.55  # of the peaks where both sound; measured, copies at 64 kbit/s reach 0.57, other tracks 0.45
-SINGLE = 0.5  # of those that come once: what comes again, as a loop does, may come in other tracks too
-WHOLE = 0.75  # of both tracks must be heard in both, where nearly all of it comes again
-LOOPS, BESIDE = 8, 3  # times at which a loop comes again, and so many frames from one to another at least
-OVERLAP = 1.0  # seconds
-KEY = 4_096  # more than there are bins, so that frame * KEY + bin names a peak
+# alignment
+MIN_PEAKS = 15  # that match; a single short note has fewer
+MIN_SHARE = 0.55  # of the peaks in the overlap; measured: copies at 64 kbit/s reach 0.57, other tracks 0.45
+MIN_UNREPEATED_SHARE = 0.5  # of the peaks that do not repeat, since other tracks may share a loop
+MIN_OVERLAP_SHARE = 0.75  # of the peaks of both tracks, if almost all of them repeat
+N_REPEATS, MIN_REPEAT_GAP = 8, 3  # time shifts at which a loop repeats, and the frames between two of them
+MIN_OVERLAP = 1.0  # seconds
+KEY = 4_096  # more than the number of bins, so that frame * KEY + bin identifies a peak
 
 
 @dataclass(frozen=True)
 class Match:
-    """Two tracks that are one recording.
+    """Two tracks of the same recording.
 
     Attributes
     ----------
-    first, second : places among the tracks, first < second
-    seconds : how much later the second's sound comes in its file; negative where it comes earlier
-    agree, of : how many peaks agree, of how many where both sound
+    first, second : indices of the tracks, first < second
+    seconds : how much later the recording begins in the second file; negative if it begins earlier
+    n_agree, n_peaks : number of matching peaks, and of all peaks in the overlap
     """
 
     first: int
     second: int
     seconds: float
-    agree: int
-    of: int
+    n_agree: int
+    n_peaks: int
 
 
-def matches(tracks: Sequence[np.ndarray]) -> list[Match]:
-    """Which tracks are one recording.
+def find_matches(tracks: Sequence[np.ndarray]) -> list[Match]:
+    """Find tracks of the same recording.
 
     Parameters
     ----------
-    tracks : what `find` gave of each
+    tracks : the peaks of each, as `audio_fingerprint.find_peaks` returns them
     """
-    found = []
-    for first, second, offset in candidates(tracks):
-        match = laid(tracks[first], tracks[second], offset)
-        if match is not None:
-            found.append(Match(first, second, *match))
-    return sorted(found, key=lambda match: (match.first, match.second))
+    matches = []
+    for first, second, offset in find_candidates(tracks):
+        result = _align(tracks[first], tracks[second], offset)
+        if result is not None:
+            matches.append(Match(first, second, *result))
+    return sorted(matches, key=lambda match: (match.first, match.second))
 
 
-def hashes(peaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The hashes of a track and the frames at which they begin: [shape=(n,)] each, uint32 and int32.
+def _compute_hashes(peaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the hashes of a track and the frames at which they begin: [shape=(n,)] each, uint32 and int32.
 
-    Each peak goes with the next few; a hash is the first one's bin, the bins to the other and the frames to it.
+    Each peak is paired with the next few. A hash holds the first peak's bin, and the bins and frames to the second.
     """
     frames, bins = peaks[:, 0].astype(np.int32), peaks[:, 1].astype(np.int32)
-    made, begins, n_begun = [], [], np.zeros(len(peaks), int)
-    for ahead in range(1, min(len(peaks), 8 * FAN)):
-        apart, up = frames[ahead:] - frames[:-ahead], bins[ahead:] - bins[:-ahead]
-        fits = (apart >= NEAREST) & (apart <= FARTHEST) & (np.abs(up) <= WIDEST) & (n_begun[:-ahead] < FAN)
-        chosen = np.flatnonzero(fits)
-        n_begun[chosen] += 1
-        made.append(bins[chosen] << 13 | up[chosen] + WIDEST << 6 | apart[chosen])
-        begins.append(frames[chosen])
+    hashes, begins, n_paired = [], [], np.zeros(len(peaks), int)
+    for ahead in range(1, min(len(peaks), 8 * MAX_HASHES_PER_PEAK)):
+        gap, interval = frames[ahead:] - frames[:-ahead], bins[ahead:] - bins[:-ahead]
+        is_pair = (gap >= MIN_GAP) & (gap <= MAX_GAP) & (np.abs(interval) <= MAX_INTERVAL)
+        first = np.flatnonzero(is_pair & (n_paired[:-ahead] < MAX_HASHES_PER_PEAK))
+        n_paired[first] += 1
+        hashes.append(bins[first] << 13 | interval[first] + MAX_INTERVAL << 6 | gap[first])
+        begins.append(frames[first])
     empty = np.zeros(0, np.int32)
-    return np.concatenate([empty, *made]).astype(np.uint32), np.concatenate([empty, *begins])
+    return np.concatenate([empty, *hashes]).astype(np.uint32), np.concatenate([empty, *begins])
 
 
-def candidates(tracks: Sequence[np.ndarray]) -> Iterator[tuple[int, int, int]]:
-    """Pairs of tracks with several rare hashes at one offset, and the offset in frames; a dozen a track at most."""
-    index = Index(tracks)
+def find_candidates(tracks: Sequence[np.ndarray]) -> Iterator[tuple[int, int, int]]:
+    """Find pairs of tracks with several rare hashes at one offset, and the offset in frames."""
+    index = HashIndex(tracks)
     for track in range(len(tracks)):
-        others, offsets = index.heard(track)
+        others, offsets = index.find_shared(track)
         if not len(others):
             continue
-        # a beginning between two frames spreads over two offsets
         votes, counts = np.unique(np.stack([others, offsets], axis=1), axis=0, return_counts=True)
-        beside = (np.diff(votes[:, 0]) == 0) & (np.diff(votes[:, 1]) == 1)
-        counts[:-1][beside] += counts[1:][beside]
+        # a shift that is no multiple of a frame divides its votes between two offsets
+        is_split = (np.diff(votes[:, 0]) == 0) & (np.diff(votes[:, 1]) == 1)
+        counts[:-1][is_split] += counts[1:][is_split]
         best: dict[int, int] = {}
         for place in np.argsort(-counts, kind="stable"):
-            if counts[place] < FEWEST_HASHES or len(best) == CANDIDATES:
+            if counts[place] < MIN_HASHES or len(best) == MAX_CANDIDATES:
                 break
             best.setdefault(int(votes[place, 0]), int(votes[place, 1]))
         yield from ((track, other, offset) for other, offset in best.items())
 
 
-class Index:
-    """Which tracks have a hash, and when: arrays in order of the hashes, without those that are popular or alone.
+class HashIndex:
+    """The hashes of all tracks in sorted arrays, without those that are too common or occur in one track only.
 
-    Where there are too many for the memory, hashes of certain values are left out, the same in every track.
+    If memory does not suffice for all hashes, the same values are left out in every track.
     """
 
     def __init__(self, tracks: Sequence[np.ndarray]):
-        n_hashes = FAN * sum(map(len, tracks))
-        self.limit = np.uint32(min(1.0, MOST_HASHES / max(n_hashes, 1)) * (2**32 - 1))
-        found = [self.sampled(track) for track in tracks]
-        self.hashes = np.concatenate([made for made, _ in found] or [np.zeros(0, np.uint32)])
-        self.begins = np.concatenate([begins for _, begins in found] or [np.zeros(0, np.int32)])
-        self.tracks = np.repeat(np.arange(len(tracks), dtype=np.int32), [len(made) for made, _ in found])
+        n_hashes = MAX_HASHES_PER_PEAK * sum(map(len, tracks))
+        self.limit = np.uint32(min(1.0, MAX_HASHES / max(n_hashes, 1)) * (2**32 - 1))
+        parts = [self._sample_hashes(track) for track in tracks]
+        self.hashes = np.concatenate([hashes for hashes, _ in parts] or [np.zeros(0, np.uint32)])
+        self.begins = np.concatenate([begins for _, begins in parts] or [np.zeros(0, np.int32)])
+        self.tracks = np.repeat(np.arange(len(tracks), dtype=np.int32), [len(hashes) for hashes, _ in parts])
         order = np.argsort(self.hashes, kind="stable")
         self.hashes, self.begins, self.tracks = self.hashes[order], self.begins[order], self.tracks[order]
-        self.keep_rare()
+        self._keep_rare()
 
-    def sampled(self, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A track's hashes, or those of them that every track keeps."""
-        made, begins = hashes(track)
-        kept = made * np.uint32(2_654_435_761) <= self.limit  # Knuth's multiplicative hashing spreads the values
-        return made[kept], begins[kept]
+    def _sample_hashes(self, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute a track's hashes, without the values that are left out in every track."""
+        hashes, begins = _compute_hashes(track)
+        is_sampled = hashes * np.uint32(2_654_435_761) <= self.limit  # Knuth's multiplicative hashing spreads values
+        return hashes[is_sampled], begins[is_sampled]
 
-    def keep_rare(self) -> None:
-        """Leave out the hashes of one track alone, and those of too many."""
+    def _keep_rare(self) -> None:
+        """Remove the hashes that occur in one track only, and those in too many."""
         if not len(self.hashes):
             return
-        first = np.diff(self.hashes, prepend=self.hashes[0] ^ np.uint32(1)) != 0
-        another = first | (np.diff(self.tracks, prepend=-1) != 0)  # a track's own repetitions count once
-        of_hash = np.cumsum(first) - 1
-        n_tracks = np.bincount(of_hash, weights=another)
-        kept = (n_tracks[of_hash] > 1) & (n_tracks[of_hash] <= POPULAR)
-        self.hashes, self.begins, self.tracks = self.hashes[kept], self.begins[kept], self.tracks[kept]
-        self.own = np.argsort(self.tracks, kind="stable")  # each track's rows, one track after another
-        self.ends = np.searchsorted(self.tracks[self.own], np.arange(self.tracks.max(initial=-1) + 2))
+        is_first = np.diff(self.hashes, prepend=self.hashes[0] ^ np.uint32(1)) != 0
+        is_new_track = is_first | (np.diff(self.tracks, prepend=-1) != 0)  # repeats within a track count once
+        hash_number = np.cumsum(is_first) - 1
+        n_tracks = np.bincount(hash_number, weights=is_new_track)
+        is_rare = (n_tracks[hash_number] > 1) & (n_tracks[hash_number] <= MAX_TRACKS_PER_HASH)
+        self.hashes, self.begins, self.tracks = self.hashes[is_rare], self.begins[is_rare], self.tracks[is_rare]
+        self.by_track = np.argsort(self.tracks, kind="stable")  # each track's rows, one track after another
+        self.ends = np.searchsorted(self.tracks[self.by_track], np.arange(self.tracks.max(initial=-1) + 2))
 
-    def heard(self, track: int) -> tuple[np.ndarray, np.ndarray]:
-        """The later tracks that share a hash with this one and how many frames later it comes: [shape=(n,)] each."""
+    def find_shared(self, track: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the hashes that later tracks share with this one.
+
+        Returns
+        -------
+        others, offsets : the other track, and how many frames later the hash begins there; [shape=(n,)] each
+        """
         if not len(self.hashes) or track + 1 >= len(self.ends):
             return np.zeros(0, int), np.zeros(0, int)
-        rows = self.own[self.ends[track] : self.ends[track + 1]]
+        rows = self.by_track[self.ends[track] : self.ends[track + 1]]
         begin, end = (np.searchsorted(self.hashes, self.hashes[rows], side) for side in ("left", "right"))
-        ours, theirs = expanded(begin, end)
-        others = self.tracks[theirs]
-        later = others > track
-        return others[later], self.begins[theirs][later] - self.begins[rows[ours]][later]
+        own, shared = expand_ranges(begin, end)
+        others = self.tracks[shared]
+        is_later = others > track  # each pair of tracks is found once
+        return others[is_later], self.begins[shared][is_later] - self.begins[rows[own]][is_later]
 
 
-def laid(one: np.ndarray, other: np.ndarray, offset: int) -> tuple[float, int, int] | None:
-    """How well two tracks agree where both sound, laid over each other; None where they do not.
+def _align(one: np.ndarray, other: np.ndarray, offset: int) -> tuple[float, int, int] | None:
+    """Align two tracks and count their matching peaks. Return None if they are different recordings.
 
     Parameters
     ----------
     one, other : their peaks, [shape=(n, 2)]
-    offset : frames from a moment's place in the first to its place in the second
+    offset : frames by which the second track is later
 
     Returns
     -------
-    seconds, agree, of : as in `Match`
+    seconds, n_agree, n_peaks : as in `Match`
     """
-    ours, theirs = one.astype(np.int64), other.astype(np.int64) - [offset, 0]
-    begin, end = max(ours[0, 0], theirs[0, 0]), min(ours[-1, 0], theirs[-1, 0])
-    if (end - begin) * HOP / SAMPLE_RATE < OVERLAP:
+    first, second = one.astype(np.int64), other.astype(np.int64) - [offset, 0]
+    begin, end = max(first[0, 0], second[0, 0]), min(first[-1, 0], second[-1, 0])
+    if (end - begin) * HOP_LENGTH / SAMPLE_RATE < MIN_OVERLAP:
         return None
-    both, shared = (part[(part[:, 0] >= begin) & (part[:, 0] <= end)] for part in (ours, theirs))
-    places = shared[:, 0] * KEY + shared[:, 1]
-    agrees = np.logical_or.reduce([np.isin((both[:, 0] + by) * KEY + both[:, 1], places) for by in (-1, 0, 1)])
-    agree, of = int(agrees.sum()), min(len(both), len(shared))
-    if agree < FEWEST or agree < SHARE * of:
+    first_part, second_part = (part[(part[:, 0] >= begin) & (part[:, 0] <= end)] for part in (first, second))
+    keys = second_part[:, 0] * KEY + second_part[:, 1]
+    # a peak may move by one frame, since the frames of the two files begin at different samples
+    agrees = np.logical_or.reduce(
+        [np.isin((first_part[:, 0] + shift) * KEY + first_part[:, 1], keys) for shift in (-1, 0, 1)]
+    )
+    n_agree, n_peaks = int(agrees.sum()), min(len(first_part), len(second_part))
+    if n_agree < MIN_PEAKS or n_agree < MIN_SHARE * n_peaks:
         return None
-    single = ~(recurring(both, theirs) | recurring(both, ours))
-    if single.sum() < FEWEST:
-        if of < WHOLE * max(len(one), len(other)):
+    is_single = ~(_find_repeated(first_part, second) | _find_repeated(first_part, first))
+    if is_single.sum() < MIN_PEAKS:
+        if n_peaks < MIN_OVERLAP_SHARE * max(len(one), len(other)):
             return None
-    elif agrees[single].mean() < SINGLE:
+    elif agrees[is_single].mean() < MIN_UNREPEATED_SHARE:
         return None
-    return offset * HOP / SAMPLE_RATE, min(agree, of), of
+    return offset * HOP_LENGTH / SAMPLE_RATE, min(n_agree, n_peaks), n_peaks
 
 
-def recurring(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Which of our peaks a track has at other times as well, [shape=(n,)], bool: those of a loop.
+def _find_repeated(peaks: np.ndarray, track: np.ndarray) -> np.ndarray:
+    """Find the peaks that occur in a track at other times as well, [shape=(n,)], bool: those of a loop.
 
-    The times at which a loop comes again are those at which most peaks do.
+    A loop repeats at the time shifts that most peaks have in common.
     """
-    order = np.argsort(theirs[:, 1], kind="stable")
-    frames, bins = theirs[order, 0], theirs[order, 1]
-    one, place = expanded(*(np.searchsorted(bins, ours[:, 1], side) for side in ("left", "right")))
-    apart = frames[place] - ours[one, 0]
-    found, far = np.zeros(len(ours), bool), np.abs(apart) > BESIDE
-    for _ in range(LOOPS):
-        one, apart = one[far], apart[far]
-        if not len(apart):
+    order = np.argsort(track[:, 1], kind="stable")
+    frames, bins = track[order, 0], track[order, 1]
+    peak, place = expand_ranges(*(np.searchsorted(bins, peaks[:, 1], side) for side in ("left", "right")))
+    shift = frames[place] - peaks[peak, 0]
+    is_repeated, is_left = np.zeros(len(peaks), bool), np.abs(shift) > MIN_REPEAT_GAP
+    for _ in range(N_REPEATS):
+        peak, shift = peak[is_left], shift[is_left]
+        if not len(shift):
             break
-        counts = np.convolve(np.bincount(apart - apart.min()), (1, 1, 1), "same")  # one frame more or less
-        again = apart.min() + counts.argmax()
-        found[one[np.abs(apart - again) <= 1]] = True
-        far = np.abs(apart - again) > BESIDE
-    return found
+        counts = np.convolve(np.bincount(shift - shift.min()), (1, 1, 1), "same")  # one frame more or less
+        period = shift.min() + counts.argmax()
+        is_repeated[peak[np.abs(shift - period) <= 1]] = True
+        is_left = np.abs(shift - period) > MIN_REPEAT_GAP
+    return is_repeated

@@ -1,6 +1,6 @@
-"""Audit: what is wrong with a data set, and what that does to a figure, before anything is learnt from it.
+"""Audit a dataset before training: find duplicates, contradictory labels, leaks between splits and damaged files.
 
-Every file is read once; what it shows is kept in the store, so that the next audit reads only what is new.
+Every file is read once. Its scan is cached, so the next audit reads only new and changed files.
 """
 
 from __future__ import annotations
@@ -20,80 +20,82 @@ from musicml.utils import InputError, parse_json, write_json
 FOLDER = ".audit"  # below the data root
 
 
-def audit_dataset(dataset: Dataset, store_root: Path) -> Audit:
-    """Look at every file of a data set, at its labels, its groups and its sides.
+def audit_dataset(dataset: Dataset, cache_root: Path) -> Audit:
+    """Audit the files, labels, groups and splits of a dataset.
 
     Parameters
     ----------
-    store_root : the store's folder, in which what files show is kept
+    cache_root : the cache folder, which keeps the scans of the files
 
     Raises
     ------
     InputError
-        If the disk is full. A file that can't be read is a finding.
+        If the disk is full. A file that can't be read is a finding, not an error.
     """
-    begun = time.monotonic()
-    seen, contents = scan.take(dataset, store_root)
-    pairs = duplicates.pairs(dataset, seen, contents, Path(store_root))
-    found = [
-        *file_checks.findings(dataset, seen),
-        *folder_checks.findings(dataset),
-        *duplicate_findings.findings(dataset, seen, pairs),
-        *label_checks.findings(dataset, contents),
+    start = time.monotonic()
+    scans, contents = scan.scan_dataset(dataset, cache_root)
+    pairs = duplicates.find_pairs(dataset, scans, contents, Path(cache_root))
+    findings = [
+        *file_checks.check_files(dataset, scans),
+        *folder_checks.check_folder(dataset),
+        *duplicate_findings.check_duplicates(dataset, scans, pairs),
+        *label_checks.check_labels(dataset, contents),
     ]
     return Audit(
         dataset.name,
         dataset.sample,
         dataset.as_published,
         len(dataset.examples),
-        round(time.monotonic() - begun, 1),
-        tuple(sorted(found, key=lambda finding: WEIGHTS.index(finding.weight))),
-        label_checks.classes_of(dataset),
-        file_checks.spread(dataset, seen),
+        round(time.monotonic() - start, 1),
+        tuple(sorted(findings, key=lambda finding: WEIGHTS.index(finding.weight))),
+        label_checks.count_classes(dataset),
+        file_checks.summarize_lengths(dataset, scans),
         dataset.hash(),
     )
 
 
-def find_clusters(dataset: Dataset, store_root: Path) -> dict[str, str]:
-    """Example id → its cluster: files that are equal or nearly so, and those that are so with these.
+def find_clusters(dataset: Dataset, cache_root: Path) -> dict[str, str]:
+    """Map each example id to the cluster of its duplicates and near-duplicates.
 
-    A cluster is named for the first of its ids in sorted order; an example that is like no other is one by itself.
+    Clusters are transitive: if A duplicates B and B duplicates C, all three share a cluster. A cluster is named for the
+    first of its ids in sorted order. An example without duplicates is a cluster of its own.
     """
-    seen, contents = scan.take(dataset, store_root)
-    pairs = duplicates.pairs(dataset, seen, contents, Path(store_root))
-    return duplicates.clusters((example.id for example in dataset.examples), (*pairs.exact, *pairs.near))
+    scans, contents = scan.scan_dataset(dataset, cache_root)
+    pairs = duplicates.find_pairs(dataset, scans, contents, Path(cache_root))
+    return duplicates.merge_clusters((example.id for example in dataset.examples), (*pairs.exact, *pairs.near))
 
 
 def audit_and_save(dataset: Dataset, data_root: Path) -> Audit:
-    """`audit_dataset` with the store of a data root, written to where `load_audit` finds it."""
-    found = audit_dataset(dataset, Path(data_root) / CACHE_FOLDER)
+    """Audit a dataset with the cache of a data root, and save the audit for `load_audit`."""
+    audit = audit_dataset(dataset, Path(data_root) / CACHE_FOLDER)
     path = get_audit_path(data_root, dataset)
-    write_json(path, found.as_table())
-    for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
+    write_json(path, audit.to_dict())
+    # audits of the same dataset in an earlier state
+    for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):
         if other != path:
             other.unlink(missing_ok=True)
-    return found
+    return audit
 
 
 def get_audit_path(data_root: Path, dataset: Dataset) -> Path:
-    """Where the audit of a data set is kept; the name changes with its labels, its sides and its files."""
-    which = "sample" if dataset.sample else "real"
-    which += "-published" if dataset.as_published else ""
-    return Path(data_root) / FOLDER / f"{dataset.name}-{which}-{dataset.hash()}-{compute_state(dataset)}.json"
+    """Return the path of a dataset's saved audit. It changes with the labels, the splits and the files."""
+    source = "sample" if dataset.sample else "real"
+    source += "-published" if dataset.as_published else ""
+    return Path(data_root) / FOLDER / f"{dataset.name}-{source}-{dataset.hash()}-{_digest_file_stamps(dataset)}.json"
 
 
-def compute_state(dataset: Dataset) -> str:
-    """A digest of the files' sizes and times: 8 hex digits."""
-    found = hashlib.blake2b(digest_size=4)
+def _digest_file_stamps(dataset: Dataset) -> str:
+    """Compute a digest of the files' sizes and modification times: 8 hex digits."""
+    digest = hashlib.blake2b(digest_size=4)
     for example in dataset.examples:
         with contextlib.suppress(OSError):
             stat = example.path.stat()
-            found.update(f"{example.id} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="replace"))
-    return found.hexdigest()
+            digest.update(f"{example.id} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="replace"))
+    return digest.hexdigest()
 
 
 def load_audit(data_root: Path, dataset: Dataset) -> Audit | None:
-    """The audit that was kept of a data set; None where there is none of it as it is, repaired or as published.
+    """Load the saved audit of a dataset in its present state, or return None.
 
     Raises
     ------
@@ -104,9 +106,10 @@ def load_audit(data_root: Path, dataset: Dataset) -> Audit | None:
     if not path.is_file():
         return None
     try:
-        found = Audit.from_table(parse_json(path.read_text(encoding="utf-8")))
-        return found if found.as_published == dataset.as_published else None
+        audit = Audit.from_dict(parse_json(path.read_text(encoding="utf-8")))
+        return audit if audit.as_published == dataset.as_published else None
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            "{path} must hold an audit, and holds something else: remove it and audit again.", path=path
+            "Expected an audit in {path}, but the file holds something else. Remove it and run the audit again.",
+            path=path,
         ) from error

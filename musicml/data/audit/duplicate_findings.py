@@ -1,4 +1,4 @@
-"""Twins: what files that are alike do to a figure."""
+"""Report duplicates and near-duplicates, and how they affect the metrics."""
 
 from __future__ import annotations
 
@@ -6,147 +6,156 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from musicml.data.audit import audio_matching
-from musicml.data.audit.duplicates import Pairs
+from musicml.data.audit.duplicates import DuplicatePairs
 from musicml.data.audit.findings import AuditFinding, DuplicatePair
-from musicml.data.audit.scan import Look
+from musicml.data.audit.scan import FileScan
 from musicml.data.datasets import Dataset
 from musicml.utils import Message
 
-LOOK_ALIKES = 10  # pairs that are told, the likeliest
-NONE_NEAR = {
-    "sound": Message("No two sounds are nearly the same recording."),
-    "picture": Message("No two pictures are nearly the same photograph."),
+MAX_LOOK_ALIKES = 10  # pairs in the finding, the most similar ones
+NO_NEAR_DUPLICATES = {
+    "sound": Message("No near-duplicates: no two files are the same recording."),
+    "picture": Message("No near-duplicates: no two files show the same photograph."),
 }
 
 
-def findings(dataset: Dataset, looks: Mapping[str, Look], pairs: Pairs) -> Iterator[AuditFinding]:
-    """Equal files, nearly equal ones, and those that could not be compared."""
-    yield equal(dataset, pairs.exact)
-    if any(look.marks for look in looks.values()):  # else nothing was compared
-        yield nearly(dataset, pairs.near)
-    yield from look_alikes(pairs.alike)
-    yield from not_compared(dataset, looks)
+def check_duplicates(dataset: Dataset, scans: Mapping[str, FileScan], pairs: DuplicatePairs) -> Iterator[AuditFinding]:
+    """Report identical files, near-duplicates, and files that could not be compared."""
+    yield _check_exact(dataset, pairs.exact)
+    if any(scan.fingerprint for scan in scans.values()):  # otherwise no file was compared
+        yield _check_near(dataset, pairs.near)
+    yield from _check_look_alikes(pairs.look_alikes)
+    yield from _check_uncompared(dataset, scans)
 
 
-def equal(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFinding:
-    """Files that are the same to the byte."""
-    splits, labels = across(pairs)
+def _check_exact(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFinding:
+    """Report files that are equal byte by byte."""
+    n_splits, n_labels = _count_across(pairs)
     words = Message(
-        "Files with equal content: {n_names_in}, in pairs across splits {splits}, across labels {labels}.",
-        n_names_in=len(names_in(pairs)),
-        splits=splits,
-        labels=labels,
+        "Duplicates: {n} files have the same content as another. Pairs across splits: {splits}, across labels: "
+        "{labels}.",
+        n=len(_list_files(pairs)),
+        splits=n_splits,
+        labels=n_labels,
     )
-    return finding("exact_duplicates", words if pairs else Message("No two files have equal content."), pairs, dataset)
+    none = Message("No duplicates: no two files have the same content.")
+    return _make_finding("exact_duplicates", words if pairs else none, pairs, dataset)
 
 
-def nearly(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFinding:
-    """Files that are one recording or one photograph."""
-    splits, labels = across(pairs)
+def _check_near(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFinding:
+    """Report different files with the same recording or photograph."""
+    n_splits, n_labels = _count_across(pairs)
     words = Message(
-        "Pairs of files that are nearly the same: {n_pairs}; across splits {splits}, across labels {labels}.",
-        n_pairs=len(pairs),
-        splits=splits,
-        labels=labels,
+        "Near-duplicate pairs: {n}. Across splits: {splits}, across labels: {labels}.",
+        n=len(pairs),
+        splits=n_splits,
+        labels=n_labels,
     )
-    return finding("near_duplicates", words if pairs else NONE_NEAR[dataset.kind], pairs, dataset)
+    return _make_finding("near_duplicates", words if pairs else NO_NEAR_DUPLICATES[dataset.kind], pairs, dataset)
 
 
-def across(pairs: Sequence[DuplicatePair]) -> tuple[int, int]:
-    """How many of the pairs stand on two sides, and how many are labelled differently."""
+def _count_across(pairs: Sequence[DuplicatePair]) -> tuple[int, int]:
+    """Count the pairs across splits, and those across labels."""
     return sum(pair.across_splits for pair in pairs), sum(pair.across_labels for pair in pairs)
 
 
-def finding(kind: str, words: str, pairs: Sequence[DuplicatePair], dataset: Dataset) -> AuditFinding:
-    """What was found of one kind of twins; a fault where they stand across splits or labels."""
-    weight = "fine" if not pairs else "fault" if any(across(pairs)) else "caution"
-    effect = effect_of(pairs, dataset) if pairs else ""
-    return AuditFinding(kind, weight, words, effect, names_in(pairs), tuple(pairs))
+def _make_finding(kind: str, words: str, pairs: Sequence[DuplicatePair], dataset: Dataset) -> AuditFinding:
+    """Make a finding about pairs. It is an error if any pair crosses splits or labels."""
+    weight = "fine" if not pairs else "fault" if any(_count_across(pairs)) else "caution"
+    effect = _describe_effect(pairs, dataset) if pairs else ""
+    return AuditFinding(kind, weight, words, effect, _list_files(pairs), tuple(pairs))
 
 
-def effect_of(pairs: Sequence[DuplicatePair], dataset: Dataset) -> str:
-    """What twins do to a figure, the gravest that is so of these."""
-    n, n_of = len(dataset.examples), Counter(example.split for example in dataset.examples)
-    tests, chosen_by = (twins_across(pairs, side) for side in ("test", "val"))
-    if tests:
+def _describe_effect(pairs: Sequence[DuplicatePair], dataset: Dataset) -> str:
+    """Describe the most serious effect of the pairs on the metrics."""
+    n, split_sizes = len(dataset.examples), Counter(example.split for example in dataset.examples)
+    # a test example that the model was trained on is answered from memory: the worst case
+    n_test, n_val = (_count_leaked(pairs, split) for split in ("test", "val"))
+    if n_test:
         return Message(
-            "{tests} of {test} test examples have a twin in training: accuracy can be too high by up to "
-            "{tests2:.1f} points.",
-            tests=tests,
-            test=n_of["test"],
-            tests2=100 * tests / n_of["test"],
+            "{n} of {total} test examples have a duplicate in training. Accuracy can be too high by up to "
+            "{points:.1f} percentage points.",
+            n=n_test,
+            total=split_sizes["test"],
+            points=100 * n_test / split_sizes["test"],
         )
-    if chosen_by:
+    if n_val:
         return Message(
-            "{chosen_by} of {val} validation examples have a twin in training: by them a model is chosen "
-            "for what it has seen.",
-            chosen_by=chosen_by,
-            val=n_of["val"],
+            "{n} of {total} validation examples have a duplicate in training. Validation then favors models that "
+            "memorize.",
+            n=n_val,
+            total=split_sizes["val"],
         )
-    twins = len(names_in(pairs))
-    if k := across(pairs)[1]:
+    n_splits, n_labels = _count_across(pairs)
+    n_files = len(_list_files(pairs))
+    # contradictory labels limit every model, even if no split leaks
+    if n_labels:
         return Message(
-            "A model answers twins alike, and so is wrong about one of each pair with two labels: {k} of them.", k=k
+            "Duplicates get the same prediction, so a model is wrong about at least one file of each pair across "
+            "labels. Such pairs: {n}.",
+            n=n_labels,
         )
-    if across(pairs)[0]:
+    if n_splits:
         return Message(
-            "{twins} of {n} examples stand on validation and test: what chose the model also judges it.",
-            twins=twins,
-            n=n,
+            "{n} of {total} examples are duplicates across validation and test. The data that selects a model then "
+            "also tests it.",
+            n=n_files,
+            total=n,
         )
-    if len(n_of) > 1 and all(pair.sides[0] and pair.sides[0] == pair.sides[1] for pair in pairs):
+    if len(split_sizes) > 1 and all(pair.sides[0] and pair.sides[0] == pair.sides[1] for pair in pairs):
         return Message(
-            "{twins} of {n} examples count more than once, on no other side; so intervals are too narrow.",
-            twins=twins,
-            n=n,
+            "{n} of {total} examples are duplicates within one split, so they count more than once. Confidence "
+            "intervals are too narrow.",
+            n=n_files,
+            total=n,
         )
     return Message(
-        "{twins} of {n} examples have a twin, which a random split can put on the other side: "
-        "accuracy can be too high by up to {twins2:.1f} points.",
-        twins=twins,
-        n=n,
-        twins2=100 * twins / n,
+        "{n} of {total} examples have a duplicate, and a random split can put the two into different splits. "
+        "Accuracy can then be too high by up to {points:.1f} percentage points.",
+        n=n_files,
+        total=n,
+        points=100 * n_files / n,
     )
 
 
-def twins_across(pairs: Sequence[DuplicatePair], side: str) -> int:
-    """How many examples of a side have a twin in training."""
-    found = set()
+def _count_leaked(pairs: Sequence[DuplicatePair], split: str) -> int:
+    """Count the examples of a split with a duplicate in training."""
+    leaked = set()
     for pair in pairs:
-        for name, its, others in ((pair.first, *pair.sides), (pair.second, *pair.sides[::-1])):
-            if (its, others) == (side, "train"):
-                found.add(name)
-    return len(found)
+        for name, own_split, other_split in ((pair.first, *pair.sides), (pair.second, *pair.sides[::-1])):
+            if (own_split, other_split) == (split, "train"):
+                leaked.add(name)
+    return len(leaked)
 
 
-def look_alikes(pairs: Sequence[DuplicatePair]) -> Iterator[AuditFinding]:
-    """Pictures of two labels that only a perceptual hash takes for one: an audit by hashes alone would name them."""
+def _check_look_alikes(pairs: Sequence[DuplicatePair]) -> Iterator[AuditFinding]:
+    """Report pictures of two labels with similar hashes but different details: an audit by hash would be misled."""
     pairs = [pair for pair in pairs if pair.across_labels]
     if pairs:
         words = Message(
-            "Pictures with two labels that a perceptual hash takes for one, and their detail for two: "
-            "{n_pairs} pairs, the likeliest {first} and {second}.",
-            n_pairs=len(pairs),
+            "Look-alike pairs with different labels: {n}. Their perceptual hashes are similar, but their details "
+            "differ. The most similar pair is {first} and {second}.",
+            n=len(pairs),
             first=pairs[0].first,
             second=pairs[0].second,
         )
-        yield AuditFinding("look_alikes", "fine", words, files=names_in(pairs), pairs=tuple(pairs[:LOOK_ALIKES]))
+        yield AuditFinding("look_alikes", "fine", words, files=_list_files(pairs), pairs=tuple(pairs[:MAX_LOOK_ALIKES]))
 
 
-def names_in(pairs: Sequence[DuplicatePair]) -> tuple[str, ...]:
-    """The examples in some pairs, sorted."""
+def _list_files(pairs: Sequence[DuplicatePair]) -> tuple[str, ...]:
+    """List the examples in some pairs, sorted."""
     return tuple(sorted({name for pair in pairs for name in (pair.first, pair.second)}))
 
 
-def not_compared(dataset: Dataset, looks: Mapping[str, Look]) -> Iterator[AuditFinding]:
-    """Files that show too little to be compared with others."""
-    least = audio_matching.FEWEST * 4 if dataset.kind == "sound" else 1  # bytes: two numbers of two bytes a landmark
-    readable = [example.id for example in dataset.examples if "error" not in looks[example.id].facts]
-    found = tuple(name for name in readable if len(looks[name].marks) < least)
-    if found:
+def _check_uncompared(dataset: Dataset, scans: Mapping[str, FileScan]) -> Iterator[AuditFinding]:
+    """Report files whose fingerprint is too small for a comparison."""
+    min_bytes = audio_matching.MIN_PEAKS * 4 if dataset.kind == "sound" else 1  # a peak is two numbers of two bytes
+    readable = [example.id for example in dataset.examples if "error" not in scans[example.id].facts]
+    files = tuple(name for name in readable if len(scans[name].fingerprint) < min_bytes)
+    if files:
         words = Message(
-            "Files too short or too even to be compared, but for equal content: {n_found} of {n_readable}.",
-            n_found=len(found),
-            n_readable=len(readable),
+            "Files not checked for near-duplicates: {n} of {total}. They are too short or too uniform.",
+            n=len(files),
+            total=len(readable),
         )
-        yield AuditFinding("not_compared", "fine", words, files=found)
+        yield AuditFinding("not_compared", "fine", words, files=files)

@@ -1,4 +1,4 @@
-"""Alike: which examples of a data set are the same file, or nearly, and which therefore belong together."""
+"""Find duplicate and near-duplicate examples, and group them into clusters."""
 
 from __future__ import annotations
 
@@ -14,145 +14,166 @@ from typing import NamedTuple
 
 from musicml.data.audit import audio_fingerprint, audio_matching, image_alignment, image_hash
 from musicml.data.audit.findings import DuplicatePair
-from musicml.data.audit.scan import VERSION, Look
+from musicml.data.audit.scan import VERSION, FileScan
 from musicml.data.datasets import Dataset, Example
 from musicml.data.splits import find_connected
 from musicml.utils import Message, count_processes, make_progress_bar, map_in_processes, parse_json, write_json
 
 logger = logging.getLogger(__name__)
 
-WHOLE = 10  # examples of equal content, up to which all their pairs are told
-POOL_FROM = 200  # pairs of pictures to lay over each other: below, starting processes takes longer than they save
-RESEMBLING = 4  # bits of a hash that differ, up to which a pair is told of although the detail says otherwise
-EQUAL = Message("equal content")
+MAX_FULL_GROUP = 10  # identical examples; a larger group does not list every pair
+MIN_PARALLEL_PAIRS = 200  # pictures to align; with fewer pairs, starting processes costs more than it saves
+MAX_LOOK_ALIKE_BITS = 4  # of 64 in which two hashes differ; such a pair is reported even if its details differ
+IDENTICAL = Message("identical content")
+PICTURE_EVIDENCE = {  # by whether one picture is mirrored
+    False: Message(
+        "perceptual hashes differ in {bits} of 64 bits; after alignment, their details correlate at {correlation:.2f}"
+    ),
+    True: Message(
+        "perceptual hashes differ in {bits} of 64 bits; after mirroring and alignment, their details correlate at "
+        "{correlation:.2f}"
+    ),
+}
 
 
-class Pairs(NamedTuple):
-    """Examples that are two and two the same, nearly so, or only alike to a perceptual hash."""
+class DuplicatePairs(NamedTuple):
+    """Pairs of identical files, of near-duplicates, and of pictures that only share a perceptual hash."""
 
     exact: list[DuplicatePair]
     near: list[DuplicatePair]
-    alike: list[DuplicatePair]
+    look_alikes: list[DuplicatePair]
 
 
-def pairs(dataset: Dataset, looks: Mapping[str, Look], contents: Mapping[str, str], root: Path) -> Pairs:
-    """Which examples are alike: files that are equal to the byte, pictures of one photograph, tracks of one recording.
+def find_pairs(
+    dataset: Dataset, scans: Mapping[str, FileScan], contents: Mapping[str, str], root: Path
+) -> DuplicatePairs:
+    """Find identical files, and different files with the same photograph or recording.
 
     Parameters
     ----------
-    contents : example id → the digest of its file's content
-    root : the store's folder
+    contents : example id → digest of the file's content
+    root : the cache folder
     """
-    groups, multi = by_content(dataset, contents), dataset.task == "multi"
-    exact = [pair_of(one, other, True, EQUAL, multi) for group in groups.values() for one, other in pairs_within(group)]
-    marks = {content: looks[group[0].id].marks for content, group in groups.items()}
+    groups, multi = group_examples(dataset, contents), dataset.task == "multi"
+    exact = [
+        _make_pair(example, duplicate, True, IDENTICAL, multi)
+        for group in groups.values()
+        for example, duplicate in pair_examples(group)
+    ]
+    # identical files share a fingerprint, so each content is compared once
+    fingerprints = {content: scans[group[0].id].fingerprint for content, group in groups.items()}
     near: dict[bool, list[DuplicatePair]] = {True: [], False: []}
-    for first, second, same, how in compared(dataset.kind, {key: its for key, its in marks.items() if its}, root):
-        for one, other in itertools.product(standing_for(groups[first]), standing_for(groups[second])):
-            near[same].append(pair_of(one, other, False, how, multi))
-    return Pairs(exact, near[True], near[False])
+    rows = _compare_contents(dataset.kind, {key: value for key, value in fingerprints.items() if value}, root)
+    for first, second, is_same, how in rows:
+        for example, duplicate in itertools.product(
+            _pick_representatives(groups[first]), _pick_representatives(groups[second])
+        ):
+            near[is_same].append(_make_pair(example, duplicate, False, how, multi))
+    return DuplicatePairs(exact, near[True], near[False])
 
 
-def compared(kind: str, marks: Mapping[str, bytes], root: Path) -> list[tuple[str, str, bool, str]]:
-    """Contents that are nearly the same or resemble each other, compared once and kept in the store: a row a pair.
+def _compare_contents(kind: str, fingerprints: Mapping[str, bytes], root: Path) -> list[tuple[str, str, bool, str]]:
+    """Compare all contents with each other, or load the cached result.
 
     Parameters
     ----------
-    marks : content → what `Look.marks` holds of it
+    fingerprints : content → its `FileScan.fingerprint`
+
+    Returns
+    -------
+    rows : two contents, whether they are near-duplicates (else look-alikes), and the evidence in words
     """
-    names = sorted(marks)
+    names = sorted(fingerprints)
     key = hashlib.blake2b(json.dumps([VERSION, kind, names]).encode(), digest_size=12).hexdigest()
     path = root / f"alike-{key}.json"
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # not there, or damaged
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # missing or damaged
         return [tuple(row) for row in parse_json(path.read_text())["pairs"]]
-    compare = sounds if kind == "sound" else pictures
-    found = compare([marks[name] for name in names])
-    rows = [(names[first], names[second], same, how) for first, second, same, how in found]
+    compare = _compare_sounds if kind == "sound" else compare_pictures
+    matches = compare([fingerprints[name] for name in names])
+    rows = [(names[first], names[second], is_same, how) for first, second, is_same, how in matches]
     write_json(path, {"pairs": rows})
     return rows
 
 
-def by_content(dataset: Dataset, contents: Mapping[str, str]) -> dict[str, list[Example]]:
-    """The examples of each content, sorted by id."""
+def group_examples(dataset: Dataset, contents: Mapping[str, str]) -> dict[str, list[Example]]:
+    """Group the examples by content, sorted by id."""
     groups: dict[str, list[Example]] = defaultdict(list)
     for example in sorted(dataset.examples, key=lambda example: example.id):
         groups[contents[example.id]].append(example)
     return groups
 
 
-def pairs_within(group: Sequence[Example]) -> Iterator[tuple[Example, Example]]:
-    """All pairs of a few examples; of many, each with the first of every side and label, so that it is not squared."""
-    if len(group) <= WHOLE:
+def pair_examples(group: Sequence[Example]) -> Iterator[tuple[Example, Example]]:
+    """Pair identical examples: all with all in a small group, all with a few representatives in a large one.
+
+    The number of pairs would otherwise grow with the square of the group's size.
+    """
+    if len(group) <= MAX_FULL_GROUP:
         yield from itertools.combinations(group, 2)
         return
-    named = {example.id: example for example in group}
-    heads = [example.id for example in standing_for(group)]
-    pairs = {tuple(sorted((head, name))) for head in heads for name in named if name != head}
-    yield from ((named[one], named[other]) for one, other in sorted(pairs))
+    by_id = {example.id: example for example in group}
+    heads = [example.id for example in _pick_representatives(group)]
+    pairs = {tuple(sorted((head, name))) for head in heads for name in by_id if name != head}
+    yield from ((by_id[first], by_id[second]) for first, second in sorted(pairs))
 
 
-def standing_for(group: Sequence[Example]) -> list[Example]:
-    """The first example of each side and label."""
+def _pick_representatives(group: Sequence[Example]) -> list[Example]:
+    """Pick the first example of each split and label."""
     return list({(example.split, example.label): example for example in reversed(group)}.values())
 
 
-def pair_of(one: Example, other: Example, equal: bool, how: str, multi: bool) -> DuplicatePair:
-    """Two examples as a pair, the first in order of their ids."""
-    one, other = sorted((one, other), key=lambda example: example.id)
-    both = one.labels.keys() & other.labels.keys()
-    contradict = any(one.labels[name] != other.labels[name] for name in both) if multi else one.label != other.label
-    return DuplicatePair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split), contradict)
+def _make_pair(first: Example, second: Example, exact: bool, how: str, multi: bool) -> DuplicatePair:
+    """Make a pair of two examples, sorted by id."""
+    first, second = sorted((first, second), key=lambda example: example.id)
+    labels, splits, contradict = (first.label, second.label), (first.split, second.split), first.label != second.label
+    if multi:  # an unobserved class contradicts nothing, so only classes that are labeled in both count
+        both = first.labels.keys() & second.labels.keys()
+        contradict = any(first.labels[name] != second.labels[name] for name in both)
+    return DuplicatePair(first.id, second.id, exact, how, labels, splits, contradict)
 
 
-def sounds(marks: Sequence[bytes]) -> Iterator[tuple[int, int, bool, str]]:
-    """Places of tracks that are one recording, True, and how that was found."""
-    logger.info(Message("audit: comparing {n} sounds", n=len(marks)))
-    for match in audio_matching.matches([audio_fingerprint.unpacked(one) for one in marks]):
-        yield match.first, match.second, True, heard(match)
+def _compare_sounds(fingerprints: Sequence[bytes]) -> Iterator[tuple[int, int, bool, str]]:
+    """Find tracks of the same recording, with the evidence in words."""
+    logger.info(Message("audit: comparing {n} sounds", n=len(fingerprints)))
+    for match in audio_matching.find_matches([audio_fingerprint.unpack_peaks(content) for content in fingerprints]):
+        yield match.first, match.second, True, _describe_sounds(match)
 
 
-def heard(match: audio_matching.Match) -> str:
-    """What says that two tracks are one recording."""
+def _describe_sounds(match: audio_matching.Match) -> str:
+    """Describe the evidence that two tracks are the same recording."""
     shift = abs(match.seconds)
-    if shift < audio_fingerprint.HOP / audio_fingerprint.SAMPLE_RATE:
-        return Message("{n} of {total} landmarks agree", n=match.agree, total=match.of)
+    if shift < audio_fingerprint.HOP_LENGTH / audio_fingerprint.SAMPLE_RATE:
+        return Message("{n} of {total} spectral peaks match", n=match.n_agree, total=match.n_peaks)
     return Message(
-        "shifted by {shift:.1f} s, {n} of {total} landmarks agree", shift=shift, n=match.agree, total=match.of
+        "shifted by {shift:.1f} s, {n} of {total} spectral peaks match",
+        shift=shift,
+        n=match.n_agree,
+        total=match.n_peaks,
     )
 
 
-def pictures(marks: Sequence[bytes]) -> Iterator[tuple[int, int, bool, str]]:
-    """Places of pictures that a hash takes for one photograph, whether they are one, and how that was found."""
-    logger.info(Message("audit: comparing {n} pictures", n=len(marks)))
-    proposed = image_hash.candidates([image_hash.unpacked(one) for one in marks])
-    jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
-    n_processes, judged = count_processes(most=2) if len(jobs) >= POOL_FROM else 1, []
-    with contextlib.closing(map_in_processes(image_alignment.fit_marks, jobs, n_processes, batch_size="auto")) as found:
-        for one, fits in zip(proposed, make_progress_bar("audit", len(jobs), found, unit="pair"), strict=True):
-            if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:
-                judged.append((fits, one))
-    for fits, one in sorted(judged, key=lambda row: -row[0]):  # the likeliest first
-        yield one.first, one.second, fits >= image_alignment.ALIKE, seen(one, fits)
+def compare_pictures(fingerprints: Sequence[bytes]) -> Iterator[tuple[int, int, bool, str]]:
+    """Find pictures with similar hashes, and whether they show the same photograph, the most similar first."""
+    logger.info(Message("audit: comparing {n} pictures", n=len(fingerprints)))
+    candidates = image_hash.find_candidates([image_hash.unpack_fingerprint(content) for content in fingerprints])
+    jobs = [(fingerprints[row.first], fingerprints[row.second], row.mirrored) for row in candidates]
+    n_processes, rows = count_processes(most=2) if len(jobs) >= MIN_PARALLEL_PAIRS else 1, []
+    fits = map_in_processes(image_alignment.align_fingerprints, jobs, n_processes, batch_size="auto")
+    with contextlib.closing(fits):
+        for row, fit in zip(candidates, make_progress_bar("audit", len(jobs), fits, unit="pair"), strict=True):
+            if fit >= image_alignment.MIN_CORRELATION or row.bits <= MAX_LOOK_ALIKE_BITS:
+                rows.append((fit, row))
+    for fit, row in sorted(rows, key=lambda row: -row[0]):
+        yield row.first, row.second, fit >= image_alignment.MIN_CORRELATION, _describe_pictures(row, fit)
 
 
-SEEN = {  # by whether one is mirrored
-    False: Message(
-        "{bits} of 64 bits of a perceptual hash differ; laid over each other, their detail correlates to "
-        "{correlation:.2f}"
-    ),
-    True: Message(
-        "{bits} of 64 bits of a perceptual hash differ; laid over each other, one of them mirrored, their detail "
-        "correlates to {correlation:.2f}"
-    ),
-}
+def _describe_pictures(candidate: image_hash.Candidate, fit: float) -> str:
+    """Describe the evidence for or against two pictures being the same photograph."""
+    words = Message(PICTURE_EVIDENCE[candidate.mirrored], bits=candidate.bits, correlation=fit)
+    is_same = fit >= image_alignment.MIN_CORRELATION
+    return words if is_same else Message("{words}, too low for the same photograph", words=words)
 
 
-def seen(candidate: image_hash.Candidate, fits: float) -> str:
-    """What says that two pictures are one photograph, or that they are not."""
-    words = Message(SEEN[candidate.mirrored], bits=candidate.bits, correlation=fits)
-    return words if fits >= image_alignment.ALIKE else Message("{words}, too little for one photograph", words=words)
-
-
-def clusters(ids: Iterable[str], pairs: Iterable[DuplicatePair]) -> dict[str, str]:
-    """Example id → its cluster: all that is alike, and what is alike to that; named for the first id in it."""
+def merge_clusters(ids: Iterable[str], pairs: Iterable[DuplicatePair]) -> dict[str, str]:
+    """Map each example id to its cluster, named for the first id in it. Pairs that share an example are one cluster."""
     return find_connected(sorted(ids), ((pair.first, pair.second) for pair in pairs))

@@ -1,4 +1,4 @@
-"""What an audit found: one shape for the command line, for the page that a teacher shows, and for the dashboard."""
+"""The result of an audit: findings and duplicate pairs, for the command line, the HTML page and the dashboard."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from musicml.utils import make_data_frame
 if TYPE_CHECKING:
     import pandas
 
-WEIGHTS = ("fault", "caution", "fine")  # makes a figure wrong, makes it doubtful, neither
+# The JSON file says fault, caution and fine; people read error, warning and ok. The most severe comes first.
+SEVERITIES = {"fault": "error", "caution": "warning", "fine": "ok"}
+WEIGHTS = tuple(SEVERITIES)
 
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """Two files that are alike.
+    """Two examples that are duplicates or near-duplicates.
 
     Attributes
     ----------
     first, second : the examples' ids, in sorted order
-    exact : whether their content is equal to the byte
-    how : what says so, in words: `equal content`
-    labels : the class of each; of a multi-label example its present classes joined by `|`
-    sides : the data set's own side of each (`train`, `val`, `test`), or empty
-    contradict : whether the two are labelled differently; of several classes at once, whether a class that was judged
-        in both was judged differently; None where `labels` say it
+    exact : whether the two files are equal byte by byte
+    how : the evidence in words, such as `identical content`
+    labels : the class of each; for a multi-label example its present classes joined by `|`
+    sides : the split of each in the dataset's own lists (`train`, `val`, `test`), or empty
+    contradict : whether a class is present in one but absent in the other; None if `labels` decide
     """
 
     first: str
@@ -39,27 +40,27 @@ class DuplicatePair:
 
     @property
     def across_splits(self) -> bool:
-        """Whether the two stand on two sides of the data set's own split."""
+        """True if the two are in different splits of the dataset."""
         return bool(self.sides[0] and self.sides[1]) and self.sides[0] != self.sides[1]
 
     @property
     def across_labels(self) -> bool:
-        """Whether the two are labelled differently."""
+        """True if the two have different labels."""
         return self.labels[0] != self.labels[1] if self.contradict is None else self.contradict
 
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """One thing that was looked at, and what was found.
+    """The result of one check.
 
     Attributes
     ----------
-    kind : what was looked at: `unreadable`, `exact_duplicates`, `near_duplicates`, `balance`, ...
-    weight : one of `WEIGHTS`
-    words : what was found, one sentence with counts
-    effect : what it does to a figure, one sentence; empty where it does nothing
-    files : all the files concerned, as examples' ids or as paths below the data set's folder
-    pairs : the files concerned, where it is two and two
+    kind : the check: `unreadable`, `exact_duplicates`, `near_duplicates`, `balance`, ...
+    weight : the severity as the JSON file spells it, one of `WEIGHTS`
+    words : the result in one or two sentences with counts
+    effect : its effect on the results of a model; empty if there is none
+    files : all affected files, as examples' ids or as paths relative to the dataset's folder
+    pairs : the affected files in pairs, for duplicates
     """
 
     kind: str
@@ -69,24 +70,29 @@ class AuditFinding:
     files: tuple[str, ...] = ()
     pairs: tuple[DuplicatePair, ...] = ()
 
+    @property
+    def severity(self) -> str:
+        """`error` (makes results wrong), `warning` (makes them doubtful) or `ok`."""
+        return SEVERITIES[self.weight]
+
 
 @dataclass(frozen=True)
 class Audit:
-    """All that was found in one data set.
+    """All findings about one dataset.
 
     Attributes
     ----------
-    dataset : its name
-    sample : whether it is generated
-    as_published : whether it was taken with its faults
+    dataset : the dataset's name
+    sample : whether it is synthetic
+    as_published : whether it was loaded without repairs
     n : number of examples
-    seconds : how long the audit took
-    findings : the gravest first
-    classes : a dict for each class, in the data set's order: `class`, `train`, `val`, `test`, `none` (on no side)
-        and `total`, all counts; of a multi-label data set the positives
-    lengths : of sound `seconds`, quantiles of the files' lengths (`least`, `5 %`, `median`, `95 %`, `most`),
-        and `rates` (Hz) and `channels`, each value as a string → number of files; None for pictures
-    hash : of the data set, by `Dataset.hash`
+    seconds : duration of the audit
+    findings : the most severe first
+    classes : one dict per class, in the dataset's order: `class`, the counts `train`, `val`, `test` and `none` (in no
+        split), and `total`; for multi-label data the counts of positives
+    lengths : for sound `seconds`, quantiles of the files' lengths (`least`, `5 %`, `median`, `95 %`, `most`), and
+        `rates` (Hz) and `channels`, each a mapping from the value as a string to a number of files; None for pictures
+    hash : the dataset's `Dataset.hash`
     """
 
     dataset: str
@@ -101,8 +107,8 @@ class Audit:
 
     @property
     def pairs(self) -> tuple[DuplicatePair, ...]:
-        """Every pair of every finding once: across splits first, then across labels, by name; look-alikes last."""
-        found = {
+        """Every pair of every finding once: first across splits, then across labels, and last the look-alikes."""
+        rows = {
             (pair.first, pair.second): (
                 finding.kind == "look_alikes",
                 not pair.across_splits,
@@ -114,35 +120,33 @@ class Audit:
             for finding in self.findings
             for pair in finding.pairs
         }
-        return tuple(row[-1] for row in sorted(found.values(), key=lambda row: row[:-1]))
+        return tuple(row[-1] for row in sorted(rows.values(), key=lambda row: row[:-1]))
 
     @property
     def table(self) -> pandas.DataFrame:
-        """A data frame with a row a finding, the gravest first."""
-        rows = (
-            {"kind": one.kind, "weight": one.weight, "words": one.words, "effect": one.effect, "files": list(one.files)}
-            for one in self.findings
-        )
-        return make_data_frame(rows, ["kind", "weight", "words", "effect", "files"])
+        """A data frame with one row per finding, the most severe first."""
+        columns = ["kind", "weight", "words", "effect", "files"]
+        rows = ({**{name: getattr(row, name) for name in columns}, "files": list(row.files)} for row in self.findings)
+        return make_data_frame(rows, columns)
 
-    def of(self, kind: str) -> tuple[AuditFinding, ...]:
-        """The findings of one kind."""
+    def list_findings(self, kind: str) -> tuple[AuditFinding, ...]:
+        """List the findings of one kind."""
         return tuple(finding for finding in self.findings if finding.kind == kind)
 
-    def as_table(self) -> dict[str, Any]:
-        """The audit as JSON can hold it."""
+    def to_dict(self) -> dict[str, Any]:
+        """Convert the audit to a dict that JSON can hold."""
         return asdict(self)
 
     @staticmethod
-    def from_table(table: Mapping[str, Any]) -> Audit:
-        """The audit that `as_table` gave."""
+    def from_dict(table: Mapping[str, Any]) -> Audit:
+        """Rebuild an audit from the dict of `to_dict`."""
         findings = tuple(
-            AuditFinding(**{**row, "files": tuple(row["files"]), "pairs": tuple(map(load_pair, row["pairs"]))})
+            AuditFinding(**{**row, "files": tuple(row["files"]), "pairs": tuple(map(_load_pair, row["pairs"]))})
             for row in table["findings"]
         )
         return Audit(**{**table, "findings": findings, "classes": tuple(table["classes"])})
 
 
-def load_pair(row: Mapping[str, Any]) -> DuplicatePair:
-    """The pair that `asdict` turned into a dict."""
+def _load_pair(row: Mapping[str, Any]) -> DuplicatePair:
+    """Rebuild a pair. JSON turned its tuples into lists."""
     return DuplicatePair(**{**row, "labels": tuple(row["labels"]), "sides": tuple(row["sides"])})

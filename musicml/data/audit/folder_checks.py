@@ -1,4 +1,4 @@
-"""Beside: what lies beside the examples, was left out of them, or was mended in them."""
+"""Checks for hidden files, excluded files and repaired labels."""
 
 from __future__ import annotations
 
@@ -11,70 +11,65 @@ from musicml.data.datasets import Dataset
 from musicml.utils import Message
 
 
-def findings(dataset: Dataset) -> Iterator[AuditFinding]:
-    """Hidden files, what was left out, what was mended."""
-    yield hidden(dataset)
-    yield left_out(dataset)
-    yield from repaired(dataset)
+def check_folder(dataset: Dataset) -> Iterator[AuditFinding]:
+    """Report hidden files, excluded files and repairs."""
+    yield check_hidden(dataset)
+    yield _check_excluded(dataset)
+    yield from _check_repairs(dataset)
 
 
-def hidden(dataset: Dataset) -> AuditFinding:
-    """Hidden files, and what lies in hidden folders, among the data."""
-    found = tuple(hidden_in(home_of(dataset)))
-    if not found:
-        return AuditFinding("hidden", "fine", Message("No hidden file lies among the data."))
-    words = Message(
-        "Hidden files or folders among the data: {n_found}, the first {found}.", n_found=len(found), found=found[0]
-    )
-    effect = Message(
-        "A loader that takes every folder for a class has one class more than there is; here they are left out."
-    )
-    return AuditFinding("hidden", "caution", words, effect, found)
+def check_hidden(dataset: Dataset) -> AuditFinding:
+    """Report hidden files, and files in hidden folders."""
+    # macOS and Jupyter leave such files behind: .DS_Store, .ipynb_checkpoints
+    files = tuple(_list_hidden(get_data_folder(dataset)))
+    if not files:
+        return AuditFinding("hidden", "fine", Message("No hidden files in the dataset's folder."))
+    words = Message("Hidden files or folders: {n}. The first: {file}", n=len(files), file=files[0])
+    effect = Message("A loader that takes every folder for a class adds extra classes. musicml ignores hidden files.")
+    return AuditFinding("hidden", "caution", words, effect, files)
 
 
-def home_of(dataset: Dataset) -> Path | None:
-    """The folder that a data set's files lie below; None of one without files."""
+def get_data_folder(dataset: Dataset) -> Path | None:
+    """Return the folder with a dataset's files, or None for a dataset without files."""
     return dataset.examples[0].folder.absolute() if dataset.examples else None
 
 
-def hidden_in(home: Path | None) -> Iterator[str]:
-    """Paths below `home` that begin with a dot, as they lie below it: of a folder its files, or itself where empty."""
-    if home is None:
+def _list_hidden(root: Path | None) -> Iterator[str]:
+    """List hidden files, files of hidden folders, and empty hidden folders, all relative to `root`."""
+    if root is None:
         return
-    for folder, folders, names in os.walk(home):
-        place = Path(folder).relative_to(home)
+    for folder, folders, names in os.walk(root):
+        relative = Path(folder).relative_to(root)
         folders.sort()
-        inside = any(part.startswith(".") for part in place.parts)
-        if inside and not names and not folders:
-            yield place.as_posix()
-        yield from ((place / name).as_posix() for name in sorted(names) if inside or name.startswith("."))
+        is_hidden = any(part.startswith(".") for part in relative.parts)
+        if is_hidden and not names and not folders:
+            yield relative.as_posix()
+        yield from ((relative / name).as_posix() for name in sorted(names) if is_hidden or name.startswith("."))
 
 
-def left_out(dataset: Dataset) -> AuditFinding:
-    """What the loader itself left out, and why."""
+def _check_excluded(dataset: Dataset) -> AuditFinding:
+    """Report the files and rows that the loader excluded, with the first reason."""
     if not dataset.excluded:
-        return AuditFinding("left_out", "fine", Message("No file or row was left out."))
+        return AuditFinding("left_out", "fine", Message("No file or row was excluded."))
     first = dataset.excluded[0]
     words = Message(
-        "Files or rows left out: {n_excluded}; the first, {file}: {reason}",
-        n_excluded=len(dataset.excluded),
+        "Excluded files or rows: {n}. The first is {file}: {reason}",
+        n=len(dataset.excluded),
         file=first.file,
         reason=first.reason,
     )
-    effect = Message("They count in no figure; whoever takes them works on other data.")
+    effect = Message("They are not part of any result. Results that include them can't be compared.")
     return AuditFinding("left_out", "caution", words, effect, tuple(item.file for item in dataset.excluded))
 
 
-def repaired(dataset: Dataset) -> Iterator[AuditFinding]:
-    """What was mended as the data set was loaded, or that nothing was."""
+def _check_repairs(dataset: Dataset) -> Iterator[AuditFinding]:
+    """Report the repairs that the loader made, or that it made none on request."""
     if dataset.as_published:
-        words = Message("The data is taken as it was published, with its faults.")
-        effect = Message("A figure on it can be held against a published one, and shares what is wrong with that.")
+        words = Message("The dataset is used as published, with its known errors.")
+        effect = Message("Results can be compared with published ones, but share their errors.")
         yield AuditFinding("as_published", "caution", words, effect)
     elif dataset.repairs:
+        # a file may have several repairs, but is listed once
         files = tuple(dict.fromkeys(repair.file for repair in dataset.repairs))
-        words = Message(
-            "Repairs made as the data was loaded: {n_repairs}; with --as-published none is made.",
-            n_repairs=len(dataset.repairs),
-        )
+        words = Message("Repairs of known errors: {n}. To skip them, use --as-published.", n=len(dataset.repairs))
         yield AuditFinding("repaired", "fine", words, files=files)

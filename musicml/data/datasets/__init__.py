@@ -1,4 +1,4 @@
-"""The data sets, one file each."""
+"""Datasets: one module each, loaded by name, and folders of the user's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One shape for every data set: a list of labelled files, each with its group and its official side."""
+"""The common form of every dataset: a list of labeled files, each with its group and its official split."""
 
 from __future__ import annotations
 
@@ -21,26 +21,23 @@ from musicml.utils import InputError, Message, make_data_frame, read_json
 if TYPE_CHECKING:
     import pandas
 
-SPLITS = ("train", "val", "test")
-MOST_NAMES = 12  # of classes in a sentence
+SPLITS = ("train", "val", "test")  # in the order of every table and plot
+MAX_NAMES = 12  # classes listed in a message
+KINDS = {"sound": Message("sound"), "picture": Message("picture")}  # kinds of files, for messages
 
 
-KINDS = {"sound": Message("sound"), "picture": Message("picture")}  # of files, as messages call them
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  # slots: no dict for each example
 class Example:
-    """One labelled file. There are as many as files, so that each is kept small.
+    """One labeled file. A dataset has one for every file, so it has to be small.
 
     Attributes
     ----------
-    id : unique, the same on every machine; most often its path below the data set's folder, with forward slashes
-    folder : where the data set's files lie; one for all of them, while a `Path` of each would be half a kilobyte
-    labels : class name → present or absent, for the classes that somebody looked for; of a single-label
-        example its one class
-    group : what must not cross splits: the artist, piece or kit; the id itself where none is known
-    split : the side that the data set's own lists give it (`train`, `val`, `test`), or empty
-    file : its path below `folder`, where that is not its id
+    id : unique and the same on every machine; usually the path below the dataset's folder, with forward slashes
+    folder : folder of the dataset's files, shared by all examples: a `Path` for each would take half a kilobyte
+    labels : class name → present or absent, for the annotated classes; only its own class in single-label data
+    group : what must not cross splits, such as the artist, the piece or the drum kit; the id if none is known
+    split : the split in the dataset's own lists (`train`, `val`, `test`), or empty
+    file : path below `folder`, if it differs from the id
     """
 
     id: str
@@ -52,32 +49,32 @@ class Example:
 
     @property
     def path(self) -> Path:
-        """Where the file lies."""
-        return Path(self.place)
+        """The path of the file."""
+        return Path(self.file_path)
 
     @property
-    def place(self) -> str:
-        """The same as text: every `Path` that is made leaves its name in a table of Python's, a megabyte in all."""
+    def file_path(self) -> str:
+        """The path as str: each `Path` leaves its parts in Python's table of interned strings, a megabyte in all."""
         return os.path.join(self.folder, self.file or self.id)
 
     @property
     def label(self) -> str:
-        """The class of a single-label example; of a multi-label one, its present classes joined by `|`."""
+        """The class of a single-label example; the present classes joined by `|` for a multi-label one."""
         return "|".join(name for name, present in self.labels.items() if present)
 
-    def lies_inside(self, *roots: Path) -> bool:
-        """Return whether the file, with all links followed, lies below its data set's folder or one of `roots`."""
-        place = os.path.realpath(self.place)
+    def is_inside(self, *roots: Path) -> bool:
+        """Return whether the file, after following links, is below its dataset's folder or one of `roots`."""
+        place = os.path.realpath(self.file_path)  # a link may lead out of the folder
         return any(place.startswith(os.path.join(os.path.realpath(root), "")) for root in (self.folder, *roots))
 
-    def piece(self, number: int) -> Example:
-        """A piece of this track as an example of its own, `TRACK#0`, in the track's group and on no side yet."""
+    def make_segment(self, number: int) -> Example:
+        """Make an example of a segment of this track, `TRACK#0`, in the same group and in no split yet."""
         return replace(self, id=f"{self.id}#{number}", split="", file=self.file or self.id)
 
 
 @dataclass(frozen=True)
 class Excluded:
-    """A file that was left out, and why."""
+    """A file that was excluded, and the reason."""
 
     file: str
     reason: str
@@ -85,13 +82,13 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Repair:
-    """One thing that was mended in what the data set's own tables or folders say.
+    """One correction of an error in the dataset's own tables or folders.
 
     Attributes
     ----------
-    repair : its kind, the same for all of a kind: `label_dropped`, `taken_from_disk`
-    file : the file or row that it is about
-    words : what was found and what was done, in a sentence
+    repair : the kind of correction, such as `label_dropped` or `taken_from_disk`
+    file : the file or row that was corrected
+    words : the error and the correction, in a sentence
     """
 
     repair: str
@@ -101,23 +98,23 @@ class Repair:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled files with facts about them.
+    """A dataset: labeled files and their metadata.
 
     Attributes
     ----------
-    name : `gtzan`, ..., or the folder's own name
+    name : `gtzan`, ..., or the name of the user's folder
     kind : `sound` or `picture`
-    task : `single` (each example is one class) or `multi` (any number of classes, some never looked for)
-    answers : what the classes are: `genre`, `instrument`, `class`
+    task : `single` (one class per example) or `multi` (any number of classes, some not annotated)
+    answers : what a class is: `genre`, `instrument` or `class`
     class_names : in the order of every score column
-    source : where the data came from; `{"sample": True}` where it was generated
-    notes : what a reader of a figure should know, a sentence each
-    repairs : what was mended; none where the data is taken as published
-    as_published : whether the data is taken with its faults
-    lists : which lists for an honest split came with it: `official` (its own sides), `filtered` (sides without
-        faulty tracks), `artist` (who plays)
-    vggish : np.ndarray [shape=(n_examples, 10, 128)], uint8, or None: features that the release ships
-    same : example id → digest of its content, once files were compared; equal files never stand on two sides
+    source : where the data came from; `{"sample": True}` if it is synthetic
+    notes : remarks for anyone who reads a result on this data
+    repairs : corrections of the dataset's errors; none if the data is loaded as published
+    as_published : whether the data is loaded with its errors
+    lists : split lists that came with it: `official` (its own splits), `filtered` (splits without faulty tracks),
+        `artist` (the performer of each track)
+    vggish : np.ndarray [shape=(n_examples, 10, 128)], uint8, or None: features that come with the release
+    digests : example id → digest of its content, once files were compared; identical files stay in one split
 
     Examples
     --------
@@ -139,11 +136,11 @@ class Dataset:
     as_published: bool = False
     lists: tuple[str, ...] = ()
     vggish: np.ndarray | None = None
-    same: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sample(self) -> bool:
-        """Whether the data is generated, which every figure made from it has to say."""
+        """True for synthetic data; every result on it has to mention that."""
         return bool(self.source.get("sample"))
 
     @property
@@ -153,7 +150,7 @@ class Dataset:
 
     @property
     def table(self) -> pandas.DataFrame:
-        """A data frame with a row an example; `label` holds every class that is present in it."""
+        """A data frame with one row per example; `label` holds all its present classes, joined by `|`."""
         rows = (
             {
                 "example": example.id,
@@ -166,13 +163,13 @@ class Dataset:
         return make_data_frame(rows, ["example", "group", "split", "label"])
 
     def targets(self) -> np.ndarray:
-        """Which class is present: [shape=(n_examples, n_classes)], float32; 1, 0, or NaN where nobody looked."""
-        unknown = np.nan if self.task == "multi" else 0.0
+        """Return the labels as an array [shape=(n_examples, n_classes)], float32: 1, 0, or NaN if not annotated."""
+        unknown = np.nan if self.task == "multi" else 0.0  # a missing label is unknown only in multi-label data
         rows = [[example.labels.get(name, unknown) for name in self.class_names] for example in self.examples]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.class_names))
 
     def describe(self) -> str:
-        """Say how many files, which classes and which splits were found, in a sentence."""
+        """Describe the number of files, the classes and the splits in a sentence."""
         counts = Counter(example.split for example in self.examples)
         sides = ", ".join(f"{side} {counts[side]}" for side in SPLITS if counts[side])
         names = list_names(self.class_names)
@@ -182,56 +179,61 @@ class Dataset:
         )
 
     def keep(self, mask: Sequence[bool] | np.ndarray, excluded: Iterable[Excluded] = ()) -> Dataset:
-        """The same data set with only the examples where `mask` is true; the reasons for the others are added."""
+        """Return the dataset with only the examples where `mask` is true; `excluded` has the reasons for the others."""
         examples = tuple(example for example, kept in zip(self.examples, mask, strict=True) if kept)
+        # its rows follow the examples
         vggish = None if self.vggish is None else self.vggish[np.asarray(mask, dtype=bool)]
         return replace(self, examples=examples, excluded=(*self.excluded, *excluded), vggish=vggish)
 
-    def spell_classes(self, known: Iterable[str]) -> Dataset:
-        """Return the same data set with classes spelled as in `known`, where only the Unicode normalization differs."""
+    def match_class_names(self, known: Iterable[str]) -> Dataset:
+        """Return the dataset with class names spelled as in `known`, where only the Unicode normalization differs."""
+        # some systems store é as e + accent, others as one character
         spelled = {unicodedata.normalize("NFC", name): name for name in known}
         names = {name: spelled.get(unicodedata.normalize("NFC", name), name) for name in self.class_names}
         if all(name == other for name, other in names.items()):
             return self
         examples = (
-            replace(one, labels={names[name]: present for name, present in one.labels.items()}) for one in self.examples
+            replace(example, labels={names[name]: present for name, present in example.labels.items()})
+            for example in self.examples
         )
         return replace(self, class_names=tuple(names.values()), examples=tuple(examples))
 
     def hash(self) -> str:
-        """A stable digest of which examples there are, with their labels and groups: 16 hex digits."""
-        facts = [[e.id, sorted(e.labels.items()), e.group, e.split] for e in sorted(self.examples, key=lambda e: e.id)]
-        return hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()
+        """Compute a stable digest of the examples, labels, groups and splits: 16 hex digits."""
+        # sorted, so that the order of loading does not matter
+        rows = [[e.id, sorted(e.labels.items()), e.group, e.split] for e in sorted(self.examples, key=lambda e: e.id)]
+        return hashlib.blake2b(json.dumps(rows).encode(), digest_size=8).hexdigest()
 
 
-def list_names(names: Sequence[str], most: int = MOST_NAMES) -> str:
-    """Return the first `most` names in a row."""
-    return ", ".join([*names[:most], *["..."] * (len(names) > most)])
+def list_names(names: Sequence[str], max_names: int = MAX_NAMES) -> str:
+    """Join the first `max_names` names with commas."""
+    return ", ".join([*names[:max_names], *["..."] * (len(names) > max_names)])
 
 
 def check_classes(dataset: Dataset, where: Path) -> Dataset:
-    """The data set, if it can be learnt from: at least two classes, and none of them empty.
+    """Return the dataset if a model can be trained on it: at least two classes, none of them empty.
 
     Raises
     ------
     InputError
-        If there are fewer than two classes, or a class without an example.
+        If there are fewer than two classes, or a class has no example.
     """
     if len(dataset.class_names) < 2:
         names = ", ".join(dataset.class_names) or "none"
         raise InputError(
-            "{where} must hold at least two classes, and holds {n_dataset_class_names} ({names}): "
-            "put each class's files in a folder of its own.",
+            "Expected at least two classes in {where}, got {n_classes} ({names}). Put the files of each class in a "
+            "folder of their own.",
             where=where,
-            n_dataset_class_names=len(dataset.class_names),
+            n_classes=len(dataset.class_names),
             names=names,
         )
+    # a class whose examples are all negative can't be trained or tested
     seen = {name for example in dataset.examples for name, present in example.labels.items() if present}
     empty = [name for name in dataset.class_names if name not in seen]
     if empty:
         raise InputError(
-            "every class in {where} must have a file that can be used, and {empty} has none: "
-            "add files to it or remove its folder.",
+            "Expected a usable file in every class of {where}, but there is none in {empty}. Add files, or remove "
+            "the folder.",
             where=where,
             empty=", ".join(map(partial(_explain_empty, dataset), empty)),
         )
@@ -239,19 +241,19 @@ def check_classes(dataset: Dataset, where: Path) -> Dataset:
 
 
 def _explain_empty(dataset: Dataset, name: str) -> str:
-    """Return the name of a class without files, with the first thing in its folder and why it was left out."""
-    inside = next((one for one in dataset.excluded if name in one.file.split("/")), None)
-    return f"{name} ({inside.file}: {inside.reason})" if inside else name
+    """Return the name of an empty class, with the first excluded file in its folder and the reason."""
+    excluded = next((item for item in dataset.excluded if name in item.file.split("/")), None)
+    return f"{name} ({excluded.file}: {excluded.reason})" if excluded else name
 
 
 def list_visible_files(folder: Path) -> list[Path]:
-    """Every file below `folder`, in the order of names, without hidden ones and those of operating systems."""
+    """List every visible file below `folder`, sorted by name."""
     (listing,) = list_files([folder])
     return [Path(path) for path in listing.files]
 
 
 def list_visible_folders(folder: Path) -> list[Path]:
-    """The folders directly in `folder`, sorted by name; a hidden one, or an operating system's, is not a class.
+    """List the folders directly in `folder`, sorted by name; hidden ones and the operating system's are no classes.
 
     Raises
     ------
@@ -265,24 +267,24 @@ def list_visible_folders(folder: Path) -> list[Path]:
 
 
 def find_path(root: Path, *names: str) -> Path:
-    """The first of `names` that exists below `root`; archives unpack with or without an outer folder.
+    """Return the first of `names` that exists below `root`; archives unpack with or without an outer folder.
 
     Raises
     ------
     InputError
-        If none of them is there.
+        If none of them exists.
     """
     for name in names:
         if (root / name).exists():
             return root / name
     raise InputError(
-        "{root} must hold {names} as the data set's archive does, and does not: unpack the archive there again.",
+        "Expected {names} in {root}, as in the dataset's archive, but it is missing. Unpack the archive there again.",
         root=root,
         names=names[0],
     )
 
 
 def read_source(root: Path) -> dict:
-    """What SOURCE.json in the data set's folder says of where it came from; its folder's name where there is none."""
+    """Read SOURCE.json, which describes where the dataset came from; without one the data was placed by hand."""
     path = root / "SOURCE.json"
     return read_json(path) if path.is_file() else {"source": Message("placed by hand"), "sample": False}

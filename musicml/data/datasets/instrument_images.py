@@ -1,9 +1,10 @@
 """Thirty musical instruments: 4,793 training, 150 validation and 150 test pictures, 224x224 RGB JPEG.
 
 Kaggle `gpiosenka/musical-instruments-image-classification`; `{train,valid,test}/<class>/*.jpg`, in some versions
-inside `30 Musical Instruments/`. Thirty odd spellings (`acordian`, `Tambourine`, `saxaphone`) are kept: they are the
-names people will compare with. Five test pictures a class: 149 of 150 right leaves a 95 % interval from 96.3 to 99.9 %.
-Some pictures are there twice, in other sizes or crops, a few of them on two sides; a loader can't tell, an audit can.
+inside `30 Musical Instruments/`. Unusual spellings (`acordian`, `Tambourine`, `saxaphone`) are kept, so that results
+can be compared with others. There are five test pictures per class: with 149 of 150 correct, the 95% confidence
+interval is 96.3 to 99.9%. Some pictures occur twice in other sizes or crops, a few of them in two splits: `audit`
+finds them.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from musicml.data.datasets import folder
 from musicml.data.datasets.base import Dataset, find_path, read_source
 from musicml.utils import Message
 
-AS_IT_IS = Message("as published is the official split as it is: nothing in it is repaired")
+UNCHANGED = Message("as published: the official split without changes, since there is nothing to repair")
 
 
 def load(root: Path, as_published: bool = False) -> Dataset:
-    """Load the pictures from `root`, with the archive's own three sides; there is nothing to repair in its lists."""
+    """Load the pictures from `root`, with the archive's own splits; its lists contain nothing to repair."""
     pictures = find_path(root, "train", "30 Musical Instruments/train").parent
     dataset = folder.load(pictures)
     return replace(
@@ -27,6 +28,6 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         name="instrument_images",
         answers="instrument",
         source=read_source(root),
-        notes=(*dataset.notes, AS_IT_IS) if as_published else dataset.notes,
+        notes=(*dataset.notes, UNCHANGED) if as_published else dataset.notes,
         as_published=as_published,
     )

@@ -1,7 +1,7 @@
-"""The data sets: one file each, found by its name, not registered.
+"""Load datasets by name. Each one is a module of this package, discovered and not registered.
 
-A data set's module has `load(root, as_published=False) -> Dataset`; whatever module of this package has one is a data
-set. What is wrong with a data set is mended as it is loaded, and listed in `Dataset.repairs`; `as_published` leaves it.
+A dataset's module defines `load(root, as_published=False) -> Dataset`. Known errors in a dataset are corrected while it
+is loaded, and listed in `Dataset.repairs`; `as_published` keeps them.
 """
 
 from __future__ import annotations
@@ -14,75 +14,74 @@ from pathlib import Path
 from musicml.data.datasets.base import Dataset, read_source
 from musicml.utils import InputError, Message, suggest_names
 
-NOT_DATA = {"base", "folder", "group_table", "loading", "split_folders"}
+NOT_DATA = {"base", "folder", "group_table", "loading", "split_folders"}  # modules that are not datasets
 DATASET_NAMES = tuple(
     sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name not in NOT_DATA)
 )
 
 MISSING = Message(
-    "{name} must be in {real} (or, generated, in {sample}), and neither folder is there: "
-    "`musicml fetch --sample` makes sample data, `musicml fetch {name}` brings the real data."
+    "Dataset {name} was not found in {real}, nor synthetic in {sample}. Run `musicml fetch {name}` for the real "
+    "data, or `musicml fetch --sample` for sample data."
 )
 
 
 def load_dataset(
     name: str, data_root: Path, which: str = "auto", folder: Path | None = None, as_published: bool = False
 ) -> Dataset:
-    """Load the data set `name`, or the folder `folder` in its place, from disk; nothing is fetched.
+    """Load the dataset `name`, or the user's own `folder` instead, from disk; nothing is downloaded.
 
     Parameters
     ----------
     name : one of `DATASET_NAMES`
-    data_root : the folder that holds `<name>/` (real) and `sample/<name>/` (generated)
-    which : `real`, `sample`, or `auto`: real where it is there, else sample
-    folder : anyone's own folder of class folders, or None
-    as_published : whether to take the data set with its faults, as published systems took it
+    data_root : the folder that contains `<name>/` (real) and `sample/<name>/` (synthetic)
+    which : `real`, `sample`, or `auto`: real if it exists, otherwise sample
+    folder : the user's own folder of class folders, or None
+    as_published : whether to keep the dataset's errors, as published systems did
 
     Raises
     ------
     InputError
-        If there is no such data set, or it is not on the disk; or if one's own folder shall be as published.
+        If the dataset is unknown or not on the disk, or if `folder` is combined with `as_published`.
     """
     if folder is not None:
         if as_published:
             raise InputError(
-                'data.protocol = "as_published" must go with a data set that musicml repairs, and {folder} is a '
-                'folder of your own, in which nothing is repaired: take "honest".',
+                'data.protocol = "as_published" is only for datasets that musicml repairs, and nothing is repaired '
+                'in your own folder {folder}. Use "honest".',
                 folder=folder,
             )
         return load_folder(folder)
     if name not in DATASET_NAMES:
         raise InputError(
-            "data.dataset = {name!r} must be a data set that musicml knows: {hint}",
-            name=name,
-            hint=suggest_names(name, DATASET_NAMES),
+            "data.dataset = {name!r} is not a known dataset: {hint}", name=name, hint=suggest_names(name, DATASET_NAMES)
         )
+    # imported only when needed: a new dataset is a new file
     return importlib.import_module(f"musicml.data.datasets.{name}").load(
         find_dataset_folder(name, data_root, which), as_published
     )
 
 
 def reload_dataset(data: Mapping, data_root: Path | None = None) -> Dataset:
-    """The data set that a run was made from.
+    """Load the dataset of a run.
 
     Parameters
     ----------
-    data : what run.json says of it: `dataset`, `root`, `sample`, `folder`, and `as_published` where it is known
-    data_root : where it is now, if it was moved
+    data : its description in run.json: `dataset`, `root`, `sample`, `folder`, and `as_published` if known
+    data_root : the current folder of the datasets, if they were moved
     """
     folder = Path(data["folder"]) if data["folder"] else None
-    which = "sample" if data["sample"] and not folder else "real"
+    which = "sample" if data["sample"] and not folder else "real"  # never switch between real and synthetic data
     as_published = data.get("as_published", False)
     return load_dataset(data["dataset"], Path(data_root or data["root"]), which, folder, as_published)
 
 
 def find_dataset_folder(name: str, data_root: Path, which: str = "auto") -> Path:
-    """The folder that `load` reads for the data set `name`."""
+    """Return the folder that `load_dataset` reads for the dataset `name`."""
     real, sample = Path(data_root) / name, Path(data_root) / "sample" / name
     choices = {"auto": [real, sample], "real": [real], "sample": [sample]}
     if which not in choices:
         raise InputError(
-            "data = {which!r} must be a kind of data: {hint}", which=which, hint=suggest_names(which, choices)
+            "data = {which!r} is not a kind of data: {hint}", which=which, hint=suggest_names(which, choices)
         )
     for folder in choices[which]:
         if folder.is_dir():
@@ -91,7 +90,7 @@ def find_dataset_folder(name: str, data_root: Path, which: str = "auto") -> Path
 
 
 def is_sample_data(name: str, data_root: Path, which: str = "auto", folder: Path | None = None) -> bool:
-    """Return whether `load_dataset` would read generated data; no more than its SOURCE.json is read."""
+    """Return whether `load_dataset` would read synthetic data; only its SOURCE.json is read."""
     if folder is not None:
         from musicml.data.datasets.folder import is_sample
 
@@ -100,7 +99,7 @@ def is_sample_data(name: str, data_root: Path, which: str = "auto", folder: Path
 
 
 def load_folder(root: Path) -> Dataset:
-    """Load anyone's own folder of labelled files; see `musicml.data.datasets.folder`."""
+    """Load a user's own folder of labeled files; see `musicml.data.datasets.folder`."""
     from musicml.data.datasets import folder
 
     return folder.load(Path(root))

@@ -1,14 +1,13 @@
-"""OpenMIC-2018: 20,000 clips of 10 s, 20 instruments, several at once, 41,268 of 400,000 cells observed.
+"""OpenMIC-2018: 20,000 clips of 10 s with 20 instruments, multi-label; 41,268 of the 400,000 labels are known.
 
 Humphrey, Durand and McFee, "OpenMIC-2018: an open dataset for multiple instrument recognition" (ISMIR 2018);
 Zenodo record 1432913, CC BY 4.0. Official split01: 14,915 training and 5,085 test clips.
 
-A cell that nobody judged is not a negative: it is stored as 0.5, and every figure here leaves it out. A judged cell
-is positive where its relevance is above 0.5; exactly 0.5 counts as negative, as in the authors' own baseline.
+An unknown label is not a negative one. The release stores it as 0.5, and every metric here ignores it. A known label
+is positive if its relevance is above 0.5; exactly 0.5 is negative, as in the authors' own baseline.
 
-As published, in a students' system, the stored 0.5 of a cell that nobody judged was read as positive (`>= 0.5`), and
-only the clips whose voice was judged were used: nearly all of the 20 targets of a clip are then positive, and so is
-whatever guesses so.
+As published, a student project read the stored 0.5 as positive (`>= 0.5`), and used only the clips with a known label
+for voice. Then nearly all 20 targets of a clip are positive, and a model that always predicts "present" looks good.
 """
 
 from __future__ import annotations
@@ -23,31 +22,33 @@ import numpy as np
 from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find_path, read_source
 from musicml.utils import InputError, Message, read_csv, read_json
 
-Relevances = dict[str, dict[str, float]]  # clip → instrument → how sure its listeners were, in 0..1
-STAND_IN = Message("the VGGish features are a stand-in of the same shape, made from band energies")
-UNJUDGED = 0.5  # what the release stores in a cell that nobody judged
-ASKED = "voice"  # the one class whose judged clips the published system used
+Relevances = dict[str, dict[str, float]]  # clip → instrument → confidence of the annotators, in 0..1
+SYNTHETIC_VGGISH = Message("the VGGish features are synthetic: band energies in an array of the same shape")
+UNKNOWN = 0.5  # the value that the release stores for an unknown label
+REQUIRED = "voice"  # the published system used only the clips with a known label for it
 
 
 def load(root: Path, as_published: bool = False) -> Dataset:
     """Load OpenMIC-2018 from `root`, with artists as groups and the official split."""
     home = find_path(root, "openmic-2018/audio", "audio").parent
     order = read_json(find_path(home, "class-map.json"))
+    # the release defines the order of the classes
     names = tuple(sorted(order, key=order.get))
     relevances = read_relevances(find_path(home, "openmic-2018-aggregated-labels.csv"))
     paths = {path.stem: path.relative_to(home).as_posix() for path in sorted((home / "audio").glob("*/*.ogg"))}
-    excluded = left_out(relevances, paths, as_published)
-    relevances = {key: cells for key, cells in relevances.items() if file_of(key) not in excluded}
-    labels = read_as_published(relevances, names) if as_published else judged(relevances)
-    known = read_csv(find_path(home, "openmic-2018-metadata.csv"), "sample_key", "artist_id")
-    artists = {row["sample_key"]: row["artist_id"] for row in known}
-    sides = read_sides(home)
+    excluded = _list_excluded(relevances, paths, as_published)
+    relevances = {key: cells for key, cells in relevances.items() if get_file(key) not in excluded}
+    labels = _read_labels_as_published(relevances, names) if as_published else threshold_relevances(relevances)
+    metadata = read_csv(find_path(home, "openmic-2018-metadata.csv"), "sample_key", "artist_id")
+    # groups: the same artist is never in train and test
+    artists = {row["sample_key"]: row["artist_id"] for row in metadata}
+    split_of = _read_splits(home)
     examples = [
-        Example(key, home, labels[key], f"artist {artists.get(key) or key}", sides.get(key, ""), paths[key])
+        Example(key, home, labels[key], f"artist {artists.get(key) or key}", split_of.get(key, ""), paths[key])
         for key in sorted(labels)
     ]
     source = read_source(root)
-    notes = faults_of(relevances, names) if as_published else notes_on(relevances)
+    notes = _list_faults(relevances, names) if as_published else _list_notes(relevances)
     dataset = Dataset(
         "openmic",
         "sound",
@@ -57,8 +58,8 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         tuple(examples),
         tuple(Excluded(*item) for item in sorted(excluded.items())),
         source,
-        (*notes, STAND_IN) if source.get("sample") else tuple(notes),
-        () if as_published else tuple(repairs_of(relevances)),
+        (*notes, SYNTHETIC_VGGISH) if source.get("sample") else tuple(notes),
+        () if as_published else tuple(_list_repairs(relevances)),
         as_published,
         ("official", "artist"),
         read_vggish(home, [example.id for example in examples]),
@@ -66,113 +67,111 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     return check_classes(dataset, home)
 
 
-def file_of(key: str) -> str:
-    """Where the release keeps the sound of a clip."""
+def get_file(key: str) -> str:
+    """Return the path of a clip's audio within the release."""
     return f"audio/{key[:3]}/{key}.ogg"
 
 
-def left_out(relevances: Relevances, paths: Mapping[str, str], as_published: bool) -> dict[str, Message]:
-    """File → why it is left out, of the labelled clips."""
-    unasked = {
-        file_of(key): Message("nobody judged {asked}", asked=ASKED)
+def _list_excluded(relevances: Relevances, paths: Mapping[str, str], as_published: bool) -> dict[str, Message]:
+    """Return file → reason for the labeled clips that are excluded."""
+    unlabeled = {
+        get_file(key): Message("no known label for {name}", name=REQUIRED)
         for key, cells in relevances.items()
-        if ASKED not in cells
+        if REQUIRED not in cells
     }
-    gone = {file_of(key): Message("labelled but not on the disk") for key in relevances if key not in paths}
-    return (unasked if as_published else {}) | gone
+    missing = {get_file(key): Message("labeled but not on the disk") for key in relevances if key not in paths}
+    return (unlabeled if as_published else {}) | missing
 
 
-def judged(relevances: Relevances) -> dict[str, dict[str, bool]]:
-    """Clip → instrument → present, for the judged cells alone; a tie counts as absent."""
+def threshold_relevances(relevances: Relevances) -> dict[str, dict[str, bool]]:
+    """Return clip → instrument → present, for the known labels only; a tie counts as absent."""
     return {key: {name: value > 0.5 for name, value in cells.items()} for key, cells in relevances.items()}
 
 
-def read_as_published(relevances: Relevances, names: tuple[str, ...]) -> dict[str, dict[str, bool]]:
-    """Clip → each instrument → present, a cell that nobody judged being present like a tie."""
-    return {key: {name: cells.get(name, UNJUDGED) >= 0.5 for name in names} for key, cells in relevances.items()}
+def _read_labels_as_published(relevances: Relevances, names: tuple[str, ...]) -> dict[str, dict[str, bool]]:
+    """Return clip → instrument → present for all instruments; unknown labels and ties count as present."""
+    return {key: {name: cells.get(name, UNKNOWN) >= 0.5 for name in names} for key, cells in relevances.items()}
 
 
-def ties(relevances: Relevances) -> list[tuple[str, str]]:
-    """Clip and instrument of each judged cell that is exactly at 0.5."""
+def find_ties(relevances: Relevances) -> list[tuple[str, str]]:
+    """Return clip and instrument of each known label with a relevance of exactly 0.5."""
     return [(key, name) for key in sorted(relevances) for name, value in relevances[key].items() if value == 0.5]
 
 
-def repairs_of(relevances: Relevances) -> list[Repair]:
-    """What the rule for ties decided, cell by cell."""
+def _list_repairs(relevances: Relevances) -> list[Repair]:
+    """List the ties, which were set to absent."""
     return [
         Repair("tie", key, Message("relevance 0.5 of {name} counts as absent", name=name))
-        for key, name in ties(relevances)
+        for key, name in find_ties(relevances)
     ]
 
 
-def notes_on(relevances: Relevances) -> list[str]:
-    """What the rule for ties decided, in counts."""
+def _list_notes(relevances: Relevances) -> list[str]:
+    """Count the ties."""
     return [
         Message(
-            "{n_ties} judged cells have a relevance of exactly 0.5 and count as negative", n_ties=len(ties(relevances))
+            "{n_ties} known labels have a relevance of exactly 0.5 and count as negative",
+            n_ties=len(find_ties(relevances)),
         )
     ]
 
 
-def faults_of(relevances: Relevances, names: tuple[str, ...]) -> list[str]:
-    """Which faults stand, in counts."""
-    n_unjudged = sum(name not in cells for cells in relevances.values() for name in names)
+def _list_faults(relevances: Relevances, names: tuple[str, ...]) -> list[str]:
+    """Describe the errors that are kept when the data is loaded as published, with counts."""
+    n_unknown = sum(name not in cells for cells in relevances.values() for name in names)
     n = len(relevances) * len(names)
     return [
+        Message("{n_unknown} of {n} labels are unknown and read as positive, as published", n_unknown=n_unknown, n=n),
         Message(
-            "{n_unjudged} of {n} cells are read as positive though nobody judged them, as published",
-            n_unjudged=n_unjudged,
-            n=n,
+            "{n_ties} known labels have a relevance of exactly 0.5 and count as positive, as published",
+            n_ties=len(find_ties(relevances)),
         ),
         Message(
-            "{n_ties} judged cells have a relevance of exactly 0.5 and count as positive, as published",
-            n_ties=len(ties(relevances)),
-        ),
-        Message(
-            "only the clips in which {asked} was judged are used, as published: {n_relevances}",
-            asked=ASKED,
-            n_relevances=len(relevances),
+            "only the {n_clips} clips with a known label for {name} are used, as published",
+            name=REQUIRED,
+            n_clips=len(relevances),
         ),
     ]
 
 
 def read_relevances(path: Path) -> Relevances:
-    """What the table of labels says of the judged cells; the others are in no row."""
-    found: Relevances = defaultdict(dict)
+    """Read the relevance of each known label; unknown labels have no row in the table."""
+    relevances: Relevances = defaultdict(dict)
     for row in read_csv(path, "sample_key", "instrument", "relevance"):
         try:
-            found[row["sample_key"]][row["instrument"]] = float(row["relevance"])
+            relevances[row["sample_key"]][row["instrument"]] = float(row["relevance"])
         except (TypeError, ValueError):
             raise InputError(
-                "{path} must hold numbers as relevance, and {sample_key} has {relevance}: put the file back as it was.",
+                "Expected a number as relevance in {path}, but {sample_key} has {relevance}. Restore the "
+                "original file.",
                 path=path,
                 sample_key=row["sample_key"],
                 relevance=row["relevance"],
             ) from None
-    return dict(found)
+    return dict(relevances)
 
 
-def read_sides(home: Path) -> dict[str, str]:
-    """Clip → `train` or `test`, by the official split."""
+def _read_splits(home: Path) -> dict[str, str]:
+    """Return clip → `train` or `test`, from the official split."""
     return {
-        key: side
-        for side in ("train", "test")
-        for key in find_path(home, f"partitions/split01_{side}.csv").read_text().split()
+        key: split
+        for split in ("train", "test")
+        for key in find_path(home, f"partitions/split01_{split}.csv").read_text().split()
     }
 
 
 def read_vggish(home: Path, keys: list[str]) -> np.ndarray | None:
-    """The release's features, [shape=(n_examples, 10, 128)], uint8; None where no table and no JSON is there."""
+    """Read the VGGish features of the release, [shape=(n_examples, 10, 128)], uint8; None if it has none."""
     table = home / "openmic-2018.npz"
     if table.is_file():
-        with np.load(table, allow_pickle=False) as arrays:
+        with np.load(table, allow_pickle=False) as arrays:  # pickled arrays could run code
             try:
                 places = {str(key): place for place, key in enumerate(arrays["sample_key"])}
-            except ValueError:  # a pickled key column is never opened: the JSON files say the same
+            except ValueError:  # pickled keys are not loaded, which would run code: the JSON files hold the same
                 places = {}
             if all(key in places for key in keys):
                 return arrays["X"][[places[key] for key in keys]]
-    rows = {path.stem: path for path in (home / "vggish").glob("*/*.json")}
+    rows = {path.stem: path for path in (home / "vggish").glob("*/*.json")}  # the original release has a JSON per clip
     if not all(key in rows for key in keys):
         return None
     return np.array([json.loads(rows[key].read_text())["features"] for key in keys], dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Download the real data sets, or install them from a local archive."""
+"""Download the real datasets, or install them from a local archive."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""GTZAN's public lists: which tracks have no known fault, which part each belongs to, and who plays them.
+"""GTZAN's public lists: the tracks without known faults, their splits, and the artists.
 
-They come with no archive. The three filtered lists are Kereliuk's, Sturm's and Larsen's; the index of artists is
-Sturm's. Their hashes are known here, so wherever they come from, they are the published ones.
+No archive contains them. The three filtered lists are by Kereliuk, Sturm and Larsen, the artist index by Sturm. Their
+hashes are part of musicml, so a list from any source is checked to be the published one.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from musicml.data.download.messages import Wanted, refuse
+from musicml.data.download.messages import DownloadRequest, make_error
 from musicml.utils import InputError, write_bytes
 
 GITHUB = "https://raw.githubusercontent.com"
 SPLITS = "splits"
 
-# name here → where it is kept at GitHub
-PLACES = {
+# file name → path at GitHub
+GITHUB_PATHS = {
     "train_filtered.txt": "coreyker/dnn-mgr/HEAD/gtzan/train_filtered.txt",
     "valid_filtered.txt": "coreyker/dnn-mgr/HEAD/gtzan/valid_filtered.txt",
     "test_filtered.txt": "coreyker/dnn-mgr/HEAD/gtzan/test_filtered.txt",
@@ -31,33 +31,34 @@ SHA256 = {
 
 
 def list_missing(root: Path) -> list[str]:
-    """List those that are not in `root/splits`, where `root` is GTZAN's folder."""
-    return [name for name in PLACES if not (Path(root) / SPLITS / name).is_file()]
+    """List the lists that are not in `root/splits`, where `root` is GTZAN's folder."""
+    return [name for name in GITHUB_PATHS if not (Path(root) / SPLITS / name).is_file()]
 
 
 def download_lists(root: Path, archives: Path) -> None:
-    """Download the lists that are missing into `root/splits`, by way of `archives`; one that is there stays as it is.
+    """Download the missing lists into `root/splits`, by way of `archives`; existing ones are kept.
 
     Raises
     ------
     InputError
-        If one can't be had, or is not what was published. Those that came before it are kept.
+        If a list can't be downloaded or is not the published one. Lists downloaded before it are kept.
     """
     from musicml.data.download.transfer import download_url
 
     for name in list_missing(root):
-        page = f"https://github.com/{'/'.join(PLACES[name].split('/')[:2])}"
-        wanted = Wanted(name, "GitHub", page, "--lists", " ".join(("musicml", "fetch", "gtzan")))
-        download_url(f"{GITHUB}/{PLACES[name]}", archives / name, wanted)
+        # the repository, for the error message
+        page = f"https://github.com/{'/'.join(GITHUB_PATHS[name].split('/')[:2])}"
+        request = DownloadRequest(name, "GitHub", page, "--lists", " ".join(("musicml", "fetch", "gtzan")))
+        download_url(f"{GITHUB}/{GITHUB_PATHS[name]}", archives / name, request)
         content = (archives / name).read_bytes()
         (archives / name).unlink()
-        if not is_published(name, content):
-            raise refuse("damaged", wanted, digest=f"sha256:{SHA256[name]}")
+        if not is_published(name, content):  # HEAD may change, the hash may not
+            raise make_error("damaged", request, digest=f"sha256:{SHA256[name]}")
         write_lists({name: content}, root)
 
 
 def write_lists(contents: dict[str, bytes], root: Path) -> None:
-    """Write lists into `root/splits`, in place of any that are there."""
+    """Write lists into `root/splits`, replacing existing ones."""
     for name, content in contents.items():
         write_bytes(root / SPLITS / name, content)
 
@@ -68,43 +69,42 @@ def read_lists(folder: Path) -> dict[str, bytes]:
     Raises
     ------
     InputError
-        If one is not there, or is not what was published.
+        If a list is missing or is not the published one.
     """
     contents = {}
-    for name, place in PLACES.items():
-        # at GitHub the index has another name
+    for name, place in GITHUB_PATHS.items():
+        # the index has another name at GitHub
         path = next((folder / known for known in (name, Path(place).name) if (folder / known).is_file()), None)
         if path is None:
             raise InputError(
-                "{folder} must hold GTZAN's list {name}, and does not: leave out --lists to fetch all of them.",
+                "Expected GTZAN's list {name} in {folder}, but it is missing. Omit --lists to download all of them.",
                 folder=folder,
                 name=name,
             )
         contents[name] = path.read_bytes()
         if not is_published(name, contents[name]):
             raise InputError(
-                "{path} must be GTZAN's list as it was published (SHA-256 {sha256}...), and is not: "
-                "leave out --lists to fetch it.",
+                "{path} is not GTZAN's published list (SHA-256 {sha256}...). Omit --lists to download it.",
                 path=path,
                 sha256=SHA256[name][:8],
             )
     return contents
 
 
-def check_lists(root: Path, came: Path) -> None:
-    """Refuse lists in `root/splits` that are not the published ones; `came` is what brought them."""
-    for name in PLACES:
+def check_lists(root: Path, origin: Path) -> None:
+    """Reject lists in `root/splits` that are not the published ones; `origin` is the source for messages."""
+    for name in GITHUB_PATHS:
         path = Path(root) / SPLITS / name
         if path.is_file() and not is_published(name, path.read_bytes()):
             raise InputError(
-                "{came} must bring GTZAN's list {name} as it was published (SHA-256 {sha256}...), or none, "
-                "and brings another: remove it there to have it fetched, or give the published lists with --lists.",
-                came=came,
+                "The list {name} in {origin} is not GTZAN's published one (SHA-256 {sha256}...). Remove it to have "
+                "it downloaded, or give the published lists with --lists.",
+                origin=origin,
                 name=name,
                 sha256=SHA256[name][:8],
             )
 
 
 def is_published(name: str, content: bytes) -> bool:
-    """Whether the content of a list has the hash of the published one."""
+    """Return whether the content of a list has the published hash."""
     return hashlib.sha256(content).hexdigest() == SHA256[name]

@@ -1,6 +1,6 @@
-"""Make the folder of a data set from an archive or a folder, and look at it before it gets its name.
+"""Install a dataset from an archive or a folder, and validate it before it gets its final name.
 
-So a name never stands for something else. An archive or folder that the user gives is never changed.
+So a dataset's folder never contains anything else. An archive or folder of the user's is never changed.
 """
 
 from __future__ import annotations
@@ -24,153 +24,155 @@ from musicml.utils import ByteProgress, InputError, Message, hold_lock, os_error
 
 logger = logging.getLogger(__name__)
 
-LITTER = {".DS_Store", "__MACOSX"}  # what a Mac adds
+SYSTEM_FILES = {".DS_Store", "__MACOSX"}  # added by macOS
 BY_HAND = Message("given by hand")
 
 
 def is_installed(folder: Path, name: str) -> bool:
-    """Whether the data set is in its folder; InputError where something else is."""
+    """Return whether the dataset is in its folder; raise InputError if anything else is."""
     if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return False
     try:
         _load(folder, name)
     except InputError as error:
-        raise _refuse_occupied(folder, error.message) from None
+        raise _make_occupied_error(folder, error.message) from None
     return True
 
 
 @contextlib.contextmanager
-def refusing_disk_errors(path: Path) -> Iterator[None]:
-    """Turn any trouble of the disk into a sentence about its file or folder, else about `path`."""
+def convert_os_errors(path: Path) -> Iterator[None]:
+    """Convert an OSError to an InputError about its file or folder, or else about `path`."""
     try:
         yield
     except OSError as error:
-        trouble = os_error_to_input_error(error, Path(error.filename or path))
-        if trouble is error:
+        input_error = os_error_to_input_error(error, Path(error.filename or path))
+        if input_error is error:
             raise
-        raise trouble from error
+        raise input_error from error
 
 
 @contextlib.contextmanager
 def make_temporary_folder(folder: Path) -> Iterator[Path]:
-    """Give the path of a new folder in a hidden one beside `folder`, and leave no trace of either afterwards.
+    """Provide the path of a new folder inside a hidden one next to `folder`, and remove both afterwards.
 
-    One process at a time may do so. A download that was killed can't clear up: the next one does.
+    A lock allows one process at a time. What a killed download leaves behind is removed by the next one.
     """
     hidden = folder.with_name(f".{folder.name}.new")
-    busy = InputError(
-        "{folder} must be fetched by one at a time, and another is at it: wait for its end.", folder=folder
-    )
+    busy = InputError("Another process is already downloading into {folder}. Wait for it to finish.", folder=folder)
     with hold_lock(folder.with_name(f".{folder.name}.lock"), folder, busy):
         shutil.rmtree(hidden, ignore_errors=True)
         try:
-            yield hidden / "whole"
+            yield hidden / "whole"  # on the same disk as its final place, so that renaming is atomic
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
 
 
-def name_dataset(temporary: Path, folder: Path, facts: dict[str, Any], came: Path, own_lists: bool = True) -> None:
-    """Give what was unpacked its name, if it is the data set; `came` is what it was unpacked or copied from."""
-    home, dataset = recognize_dataset(temporary, folder.name, came, own_lists)
-    n_files = sum(path.is_file() for path in home.rglob("*"))
-    n_examples, whole = len(dataset.examples), SOURCES[folder.name].n_examples
-    write_json(home / "SOURCE.json", {**facts, "files": n_files, "examples": n_examples})
+def finish_install(
+    temporary: Path, folder: Path, facts: dict[str, Any], came_from: Path, own_lists: bool = True
+) -> None:
+    """Validate an unpacked dataset, which came from `came_from`, and give it its final name."""
+    root, dataset = _find_dataset(temporary, folder.name, came_from, own_lists)
+    n_files = sum(path.is_file() for path in root.rglob("*"))
+    n_examples, n_expected = len(dataset.examples), SOURCES[folder.name].n_examples
+    write_json(root / "SOURCE.json", {**facts, "files": n_files, "examples": n_examples})
     try:
         if folder.exists():
-            folder.rmdir()  # it is empty, or `is_installed` would have said so
-        os.replace(home, folder)
+            folder.rmdir()  # empty, as `is_installed` has checked
+        os.replace(root, folder)  # atomic: the final name never shows a partial dataset
     except OSError as error:
-        if error.errno == errno.ENOTEMPTY:
-            raise _refuse_occupied(folder, Message("it came meanwhile")) from error
+        if error.errno == errno.ENOTEMPTY:  # another program wrote into it meanwhile
+            raise _make_occupied_error(folder, Message("it appeared during the download")) from error
         raise
     logger.info("%s: %s, %s examples", folder, folder.name, n_examples)
-    if n_examples < whole:
+    if n_examples < n_expected:
         logger.warning(
-            "%s has %s examples or more, and this copy %s: it is not the whole of it", folder.name, whole, n_examples
+            "%s should have at least %s examples, but this copy has %s: it is incomplete",
+            folder.name,
+            n_expected,
+            n_examples,
         )
 
 
-def recognize_dataset(root: Path, name: str, came: Path, own_lists: bool = True) -> tuple[Path, Dataset]:
-    """Find the real data set in `root` or in the one folder there, and load it; `came` is what brought `root`.
+def _find_dataset(root: Path, name: str, came_from: Path, own_lists: bool = True) -> tuple[Path, Dataset]:
+    """Find the real dataset in `root` or in its only folder, and load it; `came_from` is the source for messages.
 
-    `own_lists` is whether the lists of GTZAN that it brings are to be used, and so must be the published ones.
+    `own_lists` is whether the GTZAN lists in it will be used; then they must be the published ones.
 
     Raises
     ------
     InputError
-        If it is not that data set, was generated as sample data, or brings other lists than the published ones.
+        If it is not that dataset, is synthetic, or contains other lists than the published ones.
     """
-    inside = [path for path in list_visible_folders(root) if path.name not in LITTER]
-    refusals = []
-    for home in [root, *inside] if len(inside) == 1 else [root]:
+    inside = [path for path in list_visible_folders(root) if path.name not in SYSTEM_FILES]
+    errors = []
+    for home in [root, *inside] if len(inside) == 1 else [root]:  # archives often have one outer folder
         try:
             dataset = _load(home, name)
             break
         except InputError as error:
-            refusals.append(error)
+            errors.append(error)
     else:
         raise InputError(
-            "{came} must hold {name} as it was published, and does not ({reason}): look for another copy.",
-            came=came,
+            "{origin} does not contain {name} as published. {reason} Use another copy.",
+            origin=came_from,
             name=name,
-            reason=refusals[0].message.replace_value(str(root), "it"),
+            reason=errors[0].message.replace_value(str(root), "it"),
         )
     if read_note(home / "SOURCE.json").get("sample"):
         raise InputError(
-            "{came} must be the real {name}, and says in its SOURCE.json that it was generated as sample data: "
-            "`musicml fetch {name}` brings the real one.",
-            came=came,
+            "Expected the real {name}, but {origin} is sample data according to its SOURCE.json. Run `musicml "
+            "fetch {name}` to download the real data.",
+            origin=came_from,
             name=name,
         )
     if name == "gtzan" and own_lists:
-        gtzan_lists.check_lists(home, came)
+        gtzan_lists.check_lists(home, came_from)
     return home, dataset
 
 
 def unpack_dataset(archive: Path, n_files: int, n_bytes: int, folder: Path, name: str) -> None:
-    """Unpack an archive of `n_files` files and `n_bytes` bytes into the new `folder`, if the disk has room."""
-    check_room(folder.parents[1], n_bytes)  # the folder of data sets
+    """Unpack an archive of `n_files` files and `n_bytes` bytes into the new `folder`, if the disk has room for it."""
+    check_room(folder.parents[1], n_bytes)  # the folder of the datasets
     logger.info("%s: unpacking %s files", name, n_files)
     with ByteProgress(name) as progress:
         progress.begin(n_bytes)
         unpack_archive(archive, folder, progress.add)
 
 
-def take_given(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool) -> dict[str, Any]:
-    """Unpack or copy what the user gives into the new `folder` below `data_root`; return the content of SOURCE.json.
+def install_local(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool) -> dict[str, Any]:
+    """Unpack or copy the user's `given` into the new `folder` below `data_root`; return the content of SOURCE.json.
 
-    `own_lists` is as `recognize_dataset` takes it.
+    `own_lists` is as in `_find_dataset`.
 
     Raises
     ------
     InputError
-        If it is neither an archive that can be unpacked safely nor a folder of the data set, is another archive than
-        the one that its publisher gives a hash of, or the disk has no room for it.
+        If it is neither a safe archive nor a folder of the dataset, has another hash than the published archive, or
+        does not fit on the disk.
     """
     try:
         if given.is_dir():
-            facts = _copy_folder(given, origin, folder, data_root, own_lists)
+            facts = _copy_local_folder(given, origin, folder, data_root, own_lists)
         elif given.is_file():
-            facts = _unpack_given(given, origin, folder)
+            facts = _unpack_local(given, origin, folder)
         else:
             raise InputError(
-                "--from must name an archive or a folder, and {given} is neither: check the path.", given=given
+                "Expected an archive or a folder in --from, but {given} is neither. Check the path.", given=given
             )
     except PermissionError as error:
         raise InputError(
-            "{path} must be a file or folder that you may read, and is not: ask its owner, or name another copy.",
-            path=error.filename or given,
+            "No permission to read {path}. Ask its owner, or use another copy.", path=error.filename or given
         ) from error
     return facts | {"source": BY_HAND, "given": given.name}
 
 
-def _unpack_given(given: Path, origin: Source, folder: Path) -> dict[str, Any]:
-    """Unpack an archive that the user gives."""
+def _unpack_local(given: Path, origin: Source, folder: Path) -> dict[str, Any]:
+    """Unpack the user's archive, if it has the published hash."""
     sha256, md5 = compute_hashes(given)
     if origin.md5 not in (None, md5):
         raise InputError(
-            "{given} must have the MD5 {published} of {archive}, and has {md5}: it is damaged or another version; "
-            "`musicml fetch {name}` brings the right one.",
+            "Expected the MD5 {published} of {archive}, but {given} has {md5}: it is damaged or another version. "
+            "Run `musicml fetch {name}` to download the right one.",
             given=given,
             published=origin.md5,
             archive=origin.archive,
@@ -181,18 +183,18 @@ def _unpack_given(given: Path, origin: Source, folder: Path) -> dict[str, Any]:
     return describe_source(origin, origin.version if origin.md5 else None, sha256, given.stat().st_size)
 
 
-def _copy_folder(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool) -> dict[str, Any]:
-    """Copy a folder that the user gives; a link to a file is copied as that file."""
-    if data_root.resolve().is_relative_to(given.resolve()):
+def _copy_local_folder(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool) -> dict[str, Any]:
+    """Copy the user's folder; a link to a file is copied as that file."""
+    if data_root.resolve().is_relative_to(given.resolve()):  # the copy would contain itself
         raise InputError(
-            "--from must name the data set's own folder, and {given} holds {data_root}: name another.",
+            "Expected the dataset's own folder in --from, but {given} contains {data_root}. Give another folder.",
             given=given,
             data_root=data_root,
         )
     sizes = {path: path.stat().st_size for path in _list_files(given)}
-    if closed := [path for path in sizes if not os.access(path, os.R_OK)]:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(closed[0]))
-    recognize_dataset(given, origin.name, given, own_lists)  # before a gigabyte of it is copied
+    if unreadable := [path for path in sizes if not os.access(path, os.R_OK)]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(unreadable[0]))
+    _find_dataset(given, origin.name, given, own_lists)  # before copying gigabytes
     check_room(data_root, sum(sizes.values()))
     logger.info("%s: copying %s files", origin.name, len(sizes))
     with ByteProgress(origin.name) as progress:
@@ -207,15 +209,15 @@ def _copy_folder(given: Path, origin: Source, folder: Path, data_root: Path, own
 
 
 def _list_files(folder: Path) -> Iterator[Path]:
-    """Give every file below `folder`, sorted, without what a Mac adds; a link to a folder may lead round: refused."""
+    """List the files below `folder`, sorted, without those of macOS; reject links to folders, which may form a loop."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith("._") or entry.name in LITTER:
+        if entry.name.startswith("._") or entry.name in SYSTEM_FILES:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _list_files(Path(entry.path))
         elif entry.is_dir():
             raise InputError(
-                "{folder} must hold its folders itself, and {name} is a link: name the folder it is.",
+                "Expected real folders in {folder}, but {name} is a link. Give the folder that it points to.",
                 folder=folder,
                 name=entry.name,
             )
@@ -224,23 +226,22 @@ def _list_files(folder: Path) -> Iterator[Path]:
 
 
 def _load(root: Path, name: str) -> Dataset:
-    """Load the data set in a folder that need not have its name; InputError if it is another, or damaged."""
+    """Load the dataset in a folder of any name; raise InputError if it is another dataset, or damaged."""
     try:
         return importlib.import_module(f"musicml.data.datasets.{name}").load(root)
     except InputError:
         raise
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(
-            "{root} must hold tables that can be read, and one can't be ({kind}): look for another copy.",
-            root=root,
-            kind=type(error).__name__,
+            "Cannot read a table in {root} ({kind}). Use another copy.", root=root, kind=type(error).__name__
         ) from None
 
 
-def _refuse_occupied(folder: Path, reason: str) -> InputError:
-    """Make the refusal of a place that holds something else."""
+def _make_occupied_error(folder: Path, reason: str) -> InputError:
+    """Make the error for a folder that contains something else."""
     return InputError(
-        "{folder} must hold {name} or nothing, and holds something else ({reason}): move it away, and fetch again.",
+        "Expected {folder} to be empty or to contain {name}, but it contains something else ({reason}). Move "
+        "it away, and run the command again.",
         folder=folder,
         name=folder.name,
         reason=reason,

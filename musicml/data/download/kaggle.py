@@ -1,7 +1,7 @@
-"""Download archives from Kaggle by its own client: without a login where Kaggle allows that, else with the user's own.
+"""Download archives from Kaggle with its own client: without a login if possible, otherwise with the user's.
 
-Kaggle publishes no hash. Its storage sends an MD5 with most archives (`x-goog-hash`). The archive is compared with
-that, and with what an earlier download of the same version wrote down.
+Kaggle publishes no hash, but its storage sends an MD5 with most archives (`x-goog-hash`). The archive is compared with
+it, and with the hash of an earlier download of the same version.
 """
 
 from __future__ import annotations
@@ -13,107 +13,107 @@ from typing import Any
 
 import requests
 
-from musicml.data.download.kaggle_credentials import NOBODY, Login, find_faults, find_logins, hide_logins
-from musicml.data.download.messages import Refused, Wanted, refuse, refuse_status
+from musicml.data.download.kaggle_credentials import ANONYMOUS, Login, find_faults, find_logins, hide_logins
+from musicml.data.download.messages import DownloadRequest, HttpRefused, make_error, make_status_error
 from musicml.data.download.sources import Source
-from musicml.data.download.transfer import PatientAdapter, download_file, get_md5, mount_adapter
+from musicml.data.download.transfer import TimeoutAdapter, download_file, get_md5, mount_adapter
 from musicml.data.download.verify import Archive, CheckRoom
 
 logger = logging.getLogger(__name__)
 
-ACCOUNT = "https://www.kaggle.com/settings"  # where a user makes a token
-PATIENCE = 15.0  # seconds to wait for an answer that can be done without
+ACCOUNT_URL = "https://www.kaggle.com/settings"  # where users create tokens
+METADATA_TIMEOUT = 15.0  # seconds to wait for a response that is optional
 
 
-class Unwilling(Exception):
-    """The client itself, and not the server, does something else than it is asked to."""
+class ClientUnavailable(Exception):
+    """Raised when Kaggle's client itself, and not the server, fails or behaves unexpectedly."""
 
 
-def download_archive(origin: Source, to: Path, wanted: Wanted, check_room: CheckRoom) -> Archive:
-    """Download the archive of `origin` to `to`; for the parameters see `download_file`.
+def download_archive(origin: Source, to: Path, request: DownloadRequest, check_room: CheckRoom) -> Archive:
+    """Download the archive of `origin` to `to`; parameters as `download_file`.
 
     Raises
     ------
     InputError
-        If it can't be had, with or without the user's login.
+        If the archive can't be downloaded, with or without the user's login.
     """
     try:
-        return _download_as(NOBODY, origin, to, wanted, check_room)
-    except Unwilling:
-        raise refuse("unwilling", wanted) from None
-    except Refused as refusal:
-        status = refusal.status  # in the end, what the last one who asked was told
-    logins = find_logins()  # not before: no token is shown to a server that does not want one
+        return _download_as(ANONYMOUS, origin, to, request, check_room)
+    except ClientUnavailable:
+        raise make_error("unsupported", request) from None
+    except HttpRefused as refusal:
+        status = refusal.status  # finally that of the last attempt
+    logins = find_logins()  # only now: a token is never sent unless the server requires one
     for login in logins:
         try:
-            return _download_as(login, origin, to, wanted, check_room)
-        except Refused as refusal:
+            return _download_as(login, origin, to, request, check_room)
+        except HttpRefused as refusal:
             status = refusal.status
             if login.token and status == 401 and login is not logins[-1]:
                 logger.warning(
-                    "Kaggle does not accept the token in %s: make another at %s, or remove it", login.place, ACCOUNT
+                    "Kaggle does not accept the token in %s: make another at %s, or remove it", login.place, ACCOUNT_URL
                 )
-        except Unwilling:  # such as for a token that can't be sent
+        except ClientUnavailable:  # for example, a token with characters that no header can hold
             continue
     if status not in (401, 403) or status == 403 and logins:
-        raise refuse_status(wanted, status)
+        raise make_status_error(request, status)
     if logins:
         places = ", ".join(dict.fromkeys(login.place for login in logins))
-        raise refuse("rejected", wanted, status=status, account=ACCOUNT, places=places)
+        raise make_error("rejected", request, status=status, account=ACCOUNT_URL, places=places)
     for place, reason in find_faults():
-        raise refuse("unusable", wanted, status=status, account=ACCOUNT, place=place, reason=reason)
-    raise refuse("unknown", wanted, status=status, account=ACCOUNT)
+        raise make_error("unusable", request, status=status, account=ACCOUNT_URL, place=place, reason=reason)
+    raise make_error("unknown", request, status=status, account=ACCOUNT_URL)
 
 
-def _download_as(login: Login, origin: Source, to: Path, wanted: Wanted, check_room: CheckRoom) -> Archive:
-    """Download the archive as one who may have it or not."""
+def _download_as(login: Login, origin: Source, to: Path, request: DownloadRequest, check_room: CheckRoom) -> Archive:
+    """Download the archive with one login."""
     version, licence = origin.version, ""
-    with contextlib.suppress(Unwilling, requests.RequestException):  # what Kaggle need not tell for a download
-        found = _call(login, origin, PatientAdapter(seconds=PATIENCE))
-        version = version or str(getattr(found, "current_version_number", None) or "") or None
-        licence = getattr(found, "license_name", None) or ""
+    with contextlib.suppress(ClientUnavailable, requests.RequestException):  # metadata is optional
+        metadata = _call(login, origin, TimeoutAdapter(seconds=METADATA_TIMEOUT))
+        version = version or str(getattr(metadata, "current_version_number", None) or "") or None
+        licence = getattr(metadata, "license_name", None) or ""
 
     def ask(start: int, mark: str) -> requests.Response:
-        # Kaggle sends the client on to the storage, with the address signed anew each time
-        return _call(login, origin, PatientAdapter(start, mark), version or "newest")
+        """Send a request for the archive; Kaggle redirects to its storage, with a newly signed address each time."""
+        return _call(login, origin, TimeoutAdapter(start, mark), version or "newest")
 
-    headers = download_file(ask, to, wanted, check_room)
+    headers = download_file(ask, to, request, check_room)
     if version is None:
-        logger.info("Kaggle did not tell the version of %s: it is the newest of today", wanted.name)
+        logger.info("Kaggle did not state the version of %s: assuming the newest", request.name)
     return Archive(to, version, licence, get_md5(headers))
 
 
-def _call(login: Login, origin: Source, adapter: PatientAdapter, version: str = "") -> Any:
-    """Ask Kaggle's client about a data set, or for the archive of a version, with nothing of the machine's but `login`.
+def _call(login: Login, origin: Source, adapter: TimeoutAdapter, version: str = "") -> Any:
+    """Call Kaggle's client for a dataset's metadata, or for the archive of a version, with no credentials but `login`.
 
-    A client that keeps its session elsewhere gets no `adapter`: it waits for ever, and resumes nothing.
+    If a client keeps its session elsewhere, `adapter` is not used: then there is no timeout and no resuming.
 
     Raises
     ------
     requests.RequestException
-        If the server can't be reached or says no.
-    Unwilling
-        If the client does anything else than answer: it ends the process, or its calls have other names by now.
+        If the server can't be reached or denies access.
+    ClientUnavailable
+        If the client fails in any other way: it exits the process, or its calls were renamed.
     """
     try:
         with hide_logins():
-            # its import reads settings, prints, and may ask the network: not before there is nothing to find
+            # importing it reads settings, prints, and may use the network, so import it with the settings hidden
             from kaggle.api.kaggle_api_extended import KaggleApi
             from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest, ApiGetDatasetRequest
 
             with KaggleApi.build_kaggle_client_with_params([], login.user, login.key, login.token) as kaggle:
                 if session := getattr(kaggle.http_client(), "_session", None):
                     mount_adapter(session, adapter)
-                request = ApiDownloadDatasetRequest() if version else ApiGetDatasetRequest()
-                request.owner_slug, request.dataset_slug = origin.ref.split("/")
+                call = ApiDownloadDatasetRequest() if version else ApiGetDatasetRequest()
+                call.owner_slug, call.dataset_slug = origin.ref.split("/")
                 if not version:
-                    return kaggle.datasets.dataset_api_client.get_dataset(request)
-                request.dataset_version_number = int(version) if version.isdigit() else None
-                return kaggle.datasets.dataset_api_client.download_dataset(request)
-    except requests.exceptions.InvalidHeader:  # whose words hold the token
+                    return kaggle.datasets.dataset_api_client.get_dataset(call)
+                call.dataset_version_number = int(version) if version.isdigit() else None
+                return kaggle.datasets.dataset_api_client.download_dataset(call)
+    except requests.exceptions.InvalidHeader:  # its message contains the token
         pass
     except requests.RequestException:
         raise
     except (Exception, SystemExit):
         pass
-    raise Unwilling  # outside of except: no library's words come along
+    raise ClientUnavailable  # outside of except, so that no library's message is chained to it

@@ -1,6 +1,6 @@
-"""Find the user's Kaggle token or key, which is shown nowhere.
+"""Find the user's Kaggle token or key. Credentials are never logged or displayed.
 
-Kaggle's client finds them too, but ends with a traceback at a file that an editor saved in another encoding.
+Kaggle's client also finds them, but fails with a traceback for a file that an editor saved in another encoding.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pathlib import Path
 
 from musicml.utils import Message
 
-MAX_BYTES = 65_536  # of a file that holds a login
-CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"  # quotes as word processors write them
+MAX_BYTES = 65_536  # read of a credentials file
+CURLY_QUOTES = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"  # quotation marks of word processors
 
 
 @dataclass(frozen=True)
 class Login:
-    """A way to show Kaggle who asks.
+    """Credentials for Kaggle.
 
     Attributes
     ----------
-    place : where the token or key was found; empty for nobody's
-    token : of the newer kind, alone
-    user, key : of the older kind, together
+    place : where the token or key was found; empty for anonymous access
+    token : the newer kind, used alone
+    user, key : the older kind, used together
     """
 
     place: str = ""
@@ -38,26 +38,26 @@ class Login:
     key: str | None = field(default=None, repr=False)
 
 
-NOBODY = Login()
+ANONYMOUS = Login()
 
 
 def find_logins() -> list[Login]:
-    """Find the logins that the `kaggle` package would look for, in its order: tokens, then keys."""
+    """Find the logins that the `kaggle` package would look for, in the same order: tokens, then keys."""
     token, user, key = (
         os.environ.get(name, "").strip() for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY")
     )
     token_files, key_files = _list_files()
-    found = [
-        Login("KAGGLE_API_TOKEN", token=_read_text(token) or token),  # which may name a file
+    logins = [
+        Login("KAGGLE_API_TOKEN", token=_read_text(token) or token),  # the variable may also name a file
         *(Login(str(path), token=_read_text(path)) for path in token_files),
         Login("KAGGLE_KEY", user=user, key=key),
         *map(_read_key, key_files),
     ]
-    return [login for login in found if login.token or (login.user and login.key)]
+    return [login for login in logins if login.token or (login.user and login.key)]
 
 
 def find_faults() -> list[tuple[str, str]]:
-    """Find files that should hold a login and hold none, each with the reason, which shows nothing of its content."""
+    """List the files that should hold a login but do not, with the reason, which quotes nothing of their content."""
     places = [login.place for login in find_logins()]
     faults: list[tuple[str, str]] = []
     for path in map(str, sum(_list_files(), [])):
@@ -65,18 +65,18 @@ def find_faults() -> list[tuple[str, str]]:
             text = _read_text(path)
             if not text:
                 reason = Message("is empty or can't be read as text")
-            elif any(quote in text for quote in CURLY):
-                reason = Message("has the curly quotes of a word processor in place of plain ones")
+            elif any(quote in text for quote in CURLY_QUOTES):
+                reason = Message("has the curly quotes of a word processor instead of plain ones")
             else:
-                reason = Message("holds no username and key as Kaggle writes them")
+                reason = Message("contains no username and key in Kaggle's format")
             faults.append((path, reason))
     return faults
 
 
 def _list_files() -> tuple[list[Path], list[Path]]:
-    """List where Kaggle's pages tell users to write a token, and where kaggle.json may be.
+    """List where Kaggle's instructions say to save a token, and where kaggle.json may be.
 
-    Windows' Notepad adds `.txt` to a name where Windows hides endings.
+    Notepad appends `.txt` to a name if Windows hides file extensions.
     """
     settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     folders = [os.environ.get("KAGGLE_CONFIG_DIR"), "~/.kaggle", f"{settings}/kaggle"]
@@ -88,18 +88,17 @@ def _list_files() -> tuple[list[Path], list[Path]]:
 
 
 def _read_key(path: Path) -> Login:
-    """Read the login in a file like kaggle.json; an incomplete one where there is none."""
+    """Read the login in a file such as kaggle.json; an anonymous one if there is none."""
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         content = json.loads(_read_text(path))
         return Login(str(path), user=content["username"].strip(), key=content["key"].strip())
-    return NOBODY
+    return ANONYMOUS
 
 
 def _read_text(path: str | Path) -> str:
-    """Read a small text file; return nothing where it can't be read, and no reason, which would show its name.
+    """Read a small text file; return an empty string if it can't be read, since a reason would show its name.
 
-    Windows' editors save in UTF-16, or in UTF-8 with a mark in front; `json` knows both by their first bytes
-    (RFC 4627, 3).
+    Windows editors save in UTF-16, or in UTF-8 with a byte order mark; `json` detects both (RFC 4627, 3).
     """
     try:
         with open(path, "rb") as file:
@@ -111,13 +110,13 @@ def _read_text(path: str | Path) -> str:
 
 @contextlib.contextmanager
 def hide_logins() -> Iterator[None]:
-    """Let the `kaggle` package find no login, make no folder in the home and print nothing, in this process.
+    """Hide all logins from the `kaggle` package, and suppress its output, in this process.
 
-    It looks for logins as it is imported and whenever it connects, asks the network about them, and makes a folder for
-    its settings. So it is given an empty home for the while, and the login with each call.
+    The package looks for logins when it is imported and whenever it connects, sends them over the network, and creates
+    a settings folder. So it gets a temporary empty home folder, and the login with each call.
     """
     before = dict(os.environ)
-    user_base = site.getuserbase()  # packages in the real home are still found there
+    user_base = site.getuserbase()  # packages installed there must still be found
     with tempfile.TemporaryDirectory(prefix="musicml-") as home:
         try:
             for name in before:

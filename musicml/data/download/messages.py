@@ -1,6 +1,6 @@
-"""Say why a download fails: the rule, what came and the fix.
+"""Error messages of failed downloads.
 
-No sentence shows what a server or a library said, since that may hold a signed address or a token.
+They never quote a server or a library, whose text may contain a signed address or a token.
 """
 
 from __future__ import annotations
@@ -10,76 +10,76 @@ from typing import Any
 
 from musicml.utils import InputError, Message
 
-REFUSALS = {
+ERRORS = {
     "offline": Message(
-        "{wanted.name} must come from {wanted.host}, which can't be reached from this machine: check the "
-        "network and try `{wanted.command}` again, or give it with {wanted.option}."
+        "Cannot reach {request.host} to download {request.name}. Check the network and run `{request.command}` "
+        "again, or use {request.option} with a local copy."
     ),
     "cut": Message(
-        "{wanted.name} must come whole, and {wanted.host} breaks off after {so_far} MB: `{wanted.command}` goes on "
-        "from there, later or with another network; or give it with {wanted.option}."
+        "The download of {request.name} from {request.host} stopped after {so_far} MB. Run `{request.command}` to "
+        "continue it later or on another network, or use {request.option} with a local copy."
     ),
     "silent": Message(
-        "{wanted.host} must answer within {seconds:.0f} s, and sent nothing of {wanted.name}: "
-        "`{wanted.command}` goes on later; or give it with {wanted.option}."
+        "{request.host} sent nothing of {request.name} within {seconds:.0f} s. Run `{request.command}` later to "
+        "continue, or use {request.option} with a local copy."
     ),
     "busy": Message(
-        "{wanted.host} must not be asked so often (429) and wants a pause of {minutes} minutes before it gives "
-        "{wanted.name}: `{wanted.command}` goes on afterwards."
+        "{request.host} limits the number of requests (HTTP 429) and allows the next one for {request.name} in "
+        "{minutes} minutes. Run `{request.command}` then to continue."
     ),
     "broken": Message(
-        "{wanted.host} must give {wanted.name}, and has a fault of its own ({status}): `{wanted.command}` goes "
-        "on later; or give it with {wanted.option}."
+        "{request.host} has a server error (HTTP {status}) and cannot send {request.name}. Run `{request.command}` "
+        "later to continue, or use {request.option} with a local copy."
     ),
     "gone": Message(
-        "{wanted.host} must have {wanted.name}, and has it no more under its address (404): look at "
-        "{wanted.page}, or give it with {wanted.option}."
+        "{request.name} is no longer available at {request.host} (HTTP 404). See {request.page}, or use "
+        "{request.option} with a local copy."
     ),
     "refused": Message(
-        "{wanted.host} must be willing to give {wanted.name}, and says no ({status}): open {wanted.page} in a "
-        "browser and accept its terms there, then try `{wanted.command}` again, or give it with {wanted.option}."
+        "{request.host} denied access to {request.name} (HTTP {status}). Open {request.page} in a browser and "
+        "accept its terms, then run `{request.command}` again, or use {request.option} with a local copy."
     ),
     "unknown": Message(
-        "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and none was found: make one "
-        "at {account}, write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or give it with "
-        "{wanted.option}."
+        "{request.host} requires a token for {request.name} (HTTP {status}), but none was found. Create one at "
+        "{account}, save it in ~/.kaggle/access_token and run `{request.command}` again, or use {request.option} "
+        "with a local copy."
     ),
     "rejected": Message(
-        "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and the one in {places} was not "
-        "accepted: make one at {account}, write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or "
-        "give it with {wanted.option}."
+        "{request.host} requires a token for {request.name} (HTTP {status}), but did not accept the one in "
+        "{places}. Create one at {account}, save it in ~/.kaggle/access_token and run `{request.command}` again, "
+        "or use {request.option} with a local copy."
     ),
     "unusable": Message(
-        "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and {place} {reason}: save "
-        "it again as plain text, or make one at {account} and write it into ~/.kaggle/access_token; then try "
-        "`{wanted.command}` again."
+        "{request.host} requires a token for {request.name} (HTTP {status}), but {place} {reason}. Save it again "
+        "as plain text, or create a token at {account} and save it in ~/.kaggle/access_token. Then run "
+        "`{request.command}` again."
     ),
-    "unwilling": Message(
-        "the kaggle package must fetch {wanted.name}, and this version of it can't: `pip install -U kaggle`, "
-        "or give it with {wanted.option}."
+    "unsupported": Message(
+        "This version of the kaggle package cannot download {request.name}. Run `pip install -U kaggle`, or use "
+        "{request.option} with a local copy."
     ),
     "damaged": Message(
-        "{wanted.name} must have the hash that {wanted.host} gives ({digest}), and what came has another and "
-        "was removed: try `{wanted.command}` again, or give it with {wanted.option}."
+        "The download of {request.name} does not have the hash that {request.host} states ({digest}), and was "
+        "removed. Run `{request.command}` again, or use {request.option} with a local copy."
     ),
     "changed": Message(
-        "{wanted.name} must have the hash that it had on {date} ({digest}...), and what came has another and "
-        "was removed: if you trust the new one, remove {path}, and try `{wanted.command}` again."
+        "The download of {request.name} does not have the same hash as on {date} ({digest}...), and was removed. "
+        "If you trust the new version, remove {path} and run `{request.command}` again."
     ),
 }
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is downloaded, in the words of a refusal.
+class DownloadRequest:
+    """A download, as error messages describe it.
 
     Attributes
     ----------
     name : `gtzan`, `train_filtered.txt`
     host : Kaggle, Zenodo, GitHub
-    page : where the user can look it up
-    option : how to give it by hand: `--from`, `--lists`
-    command : what to type again
+    page : its web page
+    option : the option that takes a local copy instead: `--from`, `--lists`
+    command : the command to run again
     """
 
     name: str
@@ -89,19 +89,19 @@ class Wanted:
     command: str
 
 
-class Refused(Exception):
-    """The server will not give it to whoever asks: HTTP 401, 403, 404 or 410."""
+class HttpRefused(Exception):
+    """Raised when the server denies access: HTTP 401, 403, 404 or 410."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
 
 
-def refuse(kind: str, wanted: Wanted, **values: Any) -> InputError:
-    """Make the refusal of a kind, one of `REFUSALS`."""
-    return InputError(REFUSALS[kind], wanted=wanted, **values)
+def make_error(kind: str, request: DownloadRequest, **values: Any) -> InputError:
+    """Make the error of a kind, one of `ERRORS`."""
+    return InputError(ERRORS[kind], request=request, **values)
 
 
-def refuse_status(wanted: Wanted, status: int) -> InputError:
-    """Make the refusal for an HTTP status by which the server says no."""
-    return refuse("gone" if status in (404, 410) else "refused", wanted, status=status)
+def make_status_error(request: DownloadRequest, status: int) -> InputError:
+    """Make the error for an HTTP status that denies access."""
+    return make_error("gone" if status in (404, 410) else "refused", request, status=status)

@@ -1,7 +1,7 @@
-"""Get musicnn's weights: convolutional networks that tag music, trained on real songs.
+"""Download musicnn's weights: convolutional networks for music tagging, trained on real songs.
 
-The wheel of the package `musicnn` holds them as TensorFlow 1 checkpoints. They are converted once to one `.npz` file
-each in the folder of the data sets. No code of the package is run. Its licence (ISC) is in THIRD_PARTY.md.
+The wheel of the package `musicnn` contains them as TensorFlow 1 checkpoints. Each is converted once to an `.npz` file
+in the folder of the datasets. No code of the package is run. Its license (ISC) is in THIRD_PARTY.md.
 
 Source: J. Pons and X. Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging",
 late-breaking demo, ISMIR 2019.
@@ -35,17 +35,17 @@ SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 REQUIREMENT = f"musicnn==0.1.0 --hash=sha256:{SHA256}"  # as in requirements/weights.txt
 MUSICNN_WEIGHTS = ("msd", "mtt")  # trained on the Million Song Dataset and on MagnaTagATune
 OPTIMIZER_PARTS = ("Adam", "beta1_power", "beta2_power", "global_step")
-TAGS = "tags"  # the key of the tags' names in the .npz file; all others are variables
-N_SECONDS = 15  # that the package index has to begin an answer
+TAGS = "tags"  # the key of the tag names in the .npz file; all other keys are variables
+TIMEOUT = 15  # seconds for the package index to respond
 
 
 class MissingWeightsError(InputError):
-    """Raised when the weights of a pretrained backbone are not in the folder of the data sets."""
+    """Raised when the weights of a pretrained backbone have not been downloaded."""
 
 
 @dataclass(frozen=True)
 class MusicnnWeights:
-    """One pretrained network.
+    """The weights of one pretrained network.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class MusicnnWeights:
 
 
 def get_musicnn_path(data_root: Path, name: str) -> Path:
-    """Return the file of the weights `name`, one of `MUSICNN_WEIGHTS`, in the folder of the data sets."""
+    """Return the path of the weights `name`, one of `MUSICNN_WEIGHTS`, in the folder of the datasets."""
     return Path(data_root) / "pretrained" / f"musicnn_{name}.npz"
 
 
@@ -75,42 +75,41 @@ def load_musicnn(data_root: Path, name: str) -> MusicnnWeights:
     path = get_musicnn_path(data_root, name)
     if not path.is_file():
         raise MissingWeightsError(
-            Message("Expected musicnn's weights in {path}, and there is no such file. Run `musicml fetch musicnn`."),
+            Message("Expected musicnn's weights in {path}, but the file is missing. Run `musicml fetch musicnn`."),
             path=path,
         )
     try:
         with np.load(path, allow_pickle=False) as file:
             variables = {key: file[key] for key in file.files}
         return MusicnnWeights([str(tag) for tag in variables.pop(TAGS)], variables)
-    except Exception as error:  # numpy, zipfile and zlib each have their own errors for a damaged file
+    except Exception as error:  # numpy, zipfile and zlib raise different errors for a damaged file
         raise InputError(
-            "Expected musicnn's weights in {path}, and the file is damaged. Remove it and run `musicml fetch musicnn`.",
-            path=path,
+            "Cannot read musicnn's weights: {path} is damaged. Remove it and run `musicml fetch musicnn`.", path=path
         ) from error
 
 
 def download_musicnn(data_root: Path, wheel: Path | None = None) -> tuple[list[Path], bool]:
-    """Download musicnn's weights into the folder of the data sets, unless they are there.
+    """Download musicnn's weights into the folder of the datasets, unless they are already there.
 
     Parameters
     ----------
-    data_root : the folder of the data sets
-    wheel : the file musicnn-0.1.0-py3-none-any.whl, where the user has it; else pip or uv downloads it
+    data_root : the folder of the datasets
+    wheel : a local copy of musicnn-0.1.0-py3-none-any.whl; by default pip or uv downloads it
 
     Returns
     -------
     paths : the `.npz` files
-    was_there : whether there was nothing to do
+    was_there : whether nothing had to be done
 
     Raises
     ------
     InputError
-        If the weights can't be downloaded, or are not the expected ones. Nothing is left half-written.
+        If the weights can't be downloaded, or have another hash. No partial file is left.
     """
     paths = [get_musicnn_path(data_root, name) for name in MUSICNN_WEIGHTS]
     if all(path.is_file() for path in paths):
         for name in MUSICNN_WEIGHTS:
-            load_musicnn(data_root, name)  # a damaged file is named now, and not in the middle of a training
+            load_musicnn(data_root, name)  # report a damaged file now, and not during training
         return paths, True
     with tempfile.TemporaryDirectory() as folder:
         if wheel is None:
@@ -125,22 +124,22 @@ def download_musicnn(data_root: Path, wheel: Path | None = None) -> tuple[list[P
 
 
 def _download_package(folder: Path) -> Path | zipfile.Path:
-    """Download the package with pip, or with uv in an environment that has no pip."""
+    """Download the package with pip, or with uv in an environment without pip."""
     requirements = folder / "weights.txt"
     requirements.write_text(REQUIREMENT, encoding="utf-8")
     target, uv = folder / "package", shutil.which("uv")
     if importlib.util.find_spec("pip"):
         command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--retries=1"]
-        command += [f"--timeout={N_SECONDS}", "--only-binary=:all:", "--dest", str(target)]
+        command += [f"--timeout={TIMEOUT}", "--only-binary=:all:", "--dest", str(target)]
     elif uv:
         command = [uv, "pip", "install", "--python", sys.executable, "--target", str(target)]
     else:
         raise InputError(
-            "Expected pip or uv to download musicnn's weights with, and found neither. Download "
+            "Expected pip or uv, to download musicnn's weights, but found neither. Download "
             "musicnn-0.1.0-py3-none-any.whl from pypi.org and run `musicml fetch musicnn --from FILE.whl`."
         )
     command += ["--quiet", "--no-deps", "--require-hashes", "--requirement", str(requirements)]
-    environment = {**os.environ, "UV_HTTP_TIMEOUT": str(N_SECONDS)}
+    environment = {**os.environ, "UV_HTTP_TIMEOUT": str(TIMEOUT)}
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     wheels = list(target.glob("*.whl"))
     if result.returncode or not (wheels or (target / "musicnn").is_dir()):
@@ -154,30 +153,30 @@ def _download_package(folder: Path) -> Path | zipfile.Path:
 
 
 def _open_wheel(wheel: Path) -> zipfile.Path:
-    """Open the wheel, if it is the expected one."""
+    """Open the wheel, if it has the expected hash."""
     try:
         content = wheel.read_bytes()
     except OSError as error:
         raise InputError(
-            "Expected the file musicnn-0.1.0-py3-none-any.whl in --from, and {wheel} can't be read ({error}). Check "
+            "Expected the file musicnn-0.1.0-py3-none-any.whl in --from, but cannot read {wheel} ({error}). Check "
             "the path.",
             wheel=wheel,
             error=describe_os_error(error),
         ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != SHA256:
         raise InputError(
-            "Expected musicnn-0.1.0-py3-none-any.whl with the SHA-256 {expected}..., and {wheel} has {found}.... "
+            "Expected musicnn-0.1.0-py3-none-any.whl with the SHA-256 {expected}..., but {wheel} has {digest}.... "
             "Download it again.",
             expected=SHA256[:12],
             wheel=wheel,
-            found=found[:12],
+            digest=digest[:12],
         )
     return zipfile.Path(io.BytesIO(content))
 
 
 def _convert_checkpoint(root: Path | zipfile.Path, name: str, path: Path) -> None:
-    """Write one network of the unpacked or zipped package as an `.npz` file, without what only training needs."""
+    """Write one network of the package as an `.npz` file, without the variables of the optimizer."""
     folder = root / "musicnn" / f"{name.upper()}_musicnn"
     variables = read_tf_checkpoint((folder / ".index").read_bytes(), (folder / ".data-00000-of-00001").read_bytes())
     content: dict[str, Any] = {
@@ -190,10 +189,10 @@ def _convert_checkpoint(root: Path | zipfile.Path, name: str, path: Path) -> Non
 
 
 def _read_list(source: str, variable: str) -> list[str]:
-    """Read a list of words that Python source assigns to `variable`, without running the source."""
+    """Read a list of strings that Python source assigns to `variable`, without running the source."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == variable:
             return list(ast.literal_eval(node.value))
     raise InputError(
-        "Expected the list {variable} in musicnn's configuration.py, and there is none.", variable=variable
+        "Expected the list {variable} in musicnn's configuration.py, but it is missing.", variable=variable
     )

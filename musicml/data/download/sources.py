@@ -1,4 +1,4 @@
-"""Where each data set comes from: who keeps it, which version, under what licence, and whom to cite."""
+"""Sources of the datasets: host, version, license and citation."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ KAGGLE, ZENODO = "Kaggle", "Zenodo"
 
 @dataclass(frozen=True)
 class Source:
-    """One data set's source.
+    """The source of a dataset.
 
     Attributes
     ----------
-    name : the data set
+    name : the dataset
     host : `Kaggle` or `Zenodo`
-    ref : what the host knows it by: owner/slug, or the number of a record
-    archive : the file's name there
-    version : the version that is asked for; None where its number is not known here, which means the newest
-    page : where a person reads about it
-    licence : of its makers; None where they name none here, and then its host may
-    citation : whom to name
-    n_examples : files with a label in the whole set, at least; a copy that holds fewer is said to be short
-    md5 : of the archive, where the host publishes it
+    ref : the host's identifier: owner/slug, or the number of a record
+    archive : the file name at the host
+    version : the version to download; None for the newest
+    page : the web page for users
+    licence : the license of its authors; None if they state none here, but the host may
+    citation : the work to cite
+    n_examples : minimum number of labeled files in the complete dataset; a smaller copy gets a warning
+    md5 : of the archive, if the host publishes it
     """
 
     name: str
@@ -40,16 +40,18 @@ class Source:
 
     @property
     def suffix(self) -> str:
-        """The archive's ending: `.zip` or `.tgz`."""
+        """The file extension of the archive: `.zip` or `.tgz`."""
         return self.archive[self.archive.rindex(".") :]
 
-    def url(self, version: str | None) -> str:
-        """The page of a version, where its host has one for each."""
+    def get_url(self, version: str | None) -> str:
+        """Return the web page of a version, if the host has one for each."""
         return f"{self.page}/versions/{version}" if self.host == KAGGLE and version else self.page
 
 
-def on_kaggle(name: str, ref: str, version: str | None, licence: str | None, citation: str, n_examples: int) -> Source:
-    """A data set that Kaggle keeps, which hands it out as one zip."""
+def _make_kaggle_source(
+    name: str, ref: str, version: str | None, licence: str | None, citation: str, n_examples: int
+) -> Source:
+    """Make the source of a dataset on Kaggle, which serves it as one zip."""
     page = f"https://www.kaggle.com/datasets/{ref}"
     return Source(name, KAGGLE, ref, f"{ref.split('/')[1]}.zip", version, page, licence, citation, n_examples)
 
@@ -57,7 +59,7 @@ def on_kaggle(name: str, ref: str, version: str | None, licence: str | None, cit
 SOURCES = {
     origin.name: origin
     for origin in (
-        on_kaggle(
+        _make_kaggle_source(
             "gtzan",
             "andradaolteanu/gtzan-dataset-music-genre-classification",
             "1",
@@ -66,9 +68,9 @@ SOURCES = {
                 'G. Tzanetakis and P. Cook, "Musical genre classification of audio signals", '
                 '"IEEE Transactions on Speech and Audio Processing" 10(5), 2002'
             ),
-            1000,
+            1000,  # one of them is unreadable
         ),
-        on_kaggle(
+        _make_kaggle_source(
             "instrument_images",
             "gpiosenka/musical-instruments-image-classification",
             None,
@@ -76,7 +78,7 @@ SOURCES = {
             Message('G. Piosenka, "Musical Instruments Image Classification", at Kaggle'),
             5093,
         ),
-        on_kaggle(
+        _make_kaggle_source(
             "instrument_sounds",
             "soumendraprasad/musical-instruments-sound-dataset",
             "3",

@@ -1,10 +1,10 @@
-"""Download a file in as many parts as the network needs: what came is kept, and the rest is asked for.
+"""Download a file over an unreliable network: keep what has arrived, and request the rest.
 
-Each part is asked for with HTTP Range and with If-Range, so a file that has changed on the server begins anew. Beside
-`X.part` lies `X.part.json`, which says what its bytes are the beginning of. A part without it begins anew too.
+Each request uses HTTP Range and If-Range, so a file that changed on the server is downloaded anew. `X.part.json`, next
+to `X.part`, holds the version that the bytes belong to. A part without it is discarded.
 
-pooch begins a cut download anew and removes what came. urllib3's retries end where a body begins, and wait as long as a
-server asks. So the loop over parts is our own.
+pooch restarts an interrupted download from the beginning. urllib3's retries end when a body begins, and wait as long as
+a server requests. So the loop over the parts is implemented here.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from musicml.data.download.messages import Refused, Wanted, refuse, refuse_status
+from musicml.data.download.messages import DownloadRequest, HttpRefused, make_error, make_status_error
 from musicml.data.download.verify import CheckRoom, read_note
 from musicml.utils import ByteProgress, format_megabytes, write_json
 
 logger = logging.getLogger(__name__)
 
-MAX_FRUITLESS = 6  # tries in a row that bring nothing new
-MAX_FAULTS = 4  # of them with a fault of the server's own, or because it is asked too often
-MAX_SILENCES = 2  # of them in which nothing is heard until the time is up
-PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another try: the first, doubled until the longest
-PATIENCE = 120.0  # seconds that a server may ask to wait
-LONG = 20.0  # seconds of a pause that a user should be told of
-CONNECT, READ = 15.0, 60.0  # seconds to wait for a connection, and for the next bytes
-PIECE = 1 << 14  # bytes; one that is cut in its middle is lost
-# 15 digits are a petabyte; int() takes other scripts' digits too, and not any number of them
+MAX_TRIES = 6  # in a row without any new bytes
+MAX_SERVER_ERRORS = 4  # of these tries, with a server error or too many requests
+MAX_TIMEOUTS = 2  # of these tries, that timed out
+FIRST_PAUSE, MAX_PAUSE = 1.0, 30.0  # seconds before the next try, doubled each time
+MAX_REQUESTED_PAUSE = 120.0  # seconds that a server may request
+MIN_LOGGED_PAUSE = 20.0  # seconds; the user is informed of a longer pause
+CONNECT_TIMEOUT, READ_TIMEOUT = 15.0, 60.0  # seconds for the connection, and for the next bytes
+CHUNK_SIZE = 1 << 14  # bytes; one that is interrupted is lost
+# 15 digits are a petabyte; int() would also accept digits of other scripts
 RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|\*)")
 LENGTH = re.compile(r"[0-9]{1,15}")
 
-TROUBLES = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
+NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 UNREACHABLE = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -50,27 +50,27 @@ UNREACHABLE = (
 )
 TIMEOUTS = (urllib3.exceptions.TimeoutError, TimeoutError)
 
-# the bytes that are here, and what they are the beginning of → what the server sends
+# number of bytes already here, and the version that they belong to → response of the server
 Ask = Callable[[int, str], requests.Response]
 
 
-class PatientAdapter(HTTPAdapter):
-    """Wait only `seconds` for a server, and ask for what lies behind the first `start` bytes of what `mark` names.
+class TimeoutAdapter(HTTPAdapter):
+    """An HTTP adapter with a timeout, which requests the rest of the file `mark` after its first `start` bytes.
 
-    With `is_anonymous` no server is shown a login, which requests would find in ~/.netrc, at a redirect too.
+    With `is_anonymous` no server receives a login, which requests would read from ~/.netrc, even after a redirect.
     """
 
     def __init__(
         self, start: int = 0, mark: str = "", seconds: float | None = None, is_anonymous: bool = False
     ) -> None:
         super().__init__()
-        self.limits, self.is_anonymous = (CONNECT, READ if seconds is None else seconds), is_anonymous
-        self.headers = {"Accept-Encoding": "identity"}  # a compressed answer would count other bytes
+        self.limits, self.is_anonymous = (CONNECT_TIMEOUT, READ_TIMEOUT if seconds is None else seconds), is_anonymous
+        self.headers = {"Accept-Encoding": "identity"}  # ranges of a compressed response would count other bytes
         if start:
             self.headers |= {"Range": f"bytes={start}-", "If-Range": mark}
 
     def send(self, request: requests.PreparedRequest, *rest: Any, **settings: Any) -> requests.Response:
-        """Send as requests does, but never without a limit of time; a POST only asks the way to the file."""
+        """Send a request with a timeout; a POST only asks for the address of the file, so it gets no range."""
         if request.method == "GET":
             request.headers.update(self.headers)
         if self.is_anonymous:
@@ -79,80 +79,81 @@ class PatientAdapter(HTTPAdapter):
         return super().send(request, *rest, **settings)
 
 
-def mount_adapter(session: requests.Session, adapter: PatientAdapter) -> None:
-    """Let all requests of a session go through an adapter."""
+def mount_adapter(session: requests.Session, adapter: TimeoutAdapter) -> None:
+    """Use an adapter for all requests of a session."""
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter)
 
 
 def get_md5(headers: Mapping[str, str]) -> str | None:
-    """Return the MD5 that Google's storage sends with a file, in hex.
+    """Return the MD5 in the headers of Google's storage, in hex.
 
     >>> get_md5({"x-goog-hash": "crc32c=AAAAAA==, md5=1B2M2Y8AsgTpgAmY7PhCfg=="})
     'd41d8cd98f00b204e9800998ecf8427e'
     """
-    sent = next((value for name, value in headers.items() if name.lower() == "x-goog-hash"), "")
-    found = re.search(r"md5=([A-Za-z0-9+/]{22}==)", sent)
-    return base64.b64decode(found[1]).hex() if found else None
+    header = next((value for name, value in headers.items() if name.lower() == "x-goog-hash"), "")
+    match = re.search(r"md5=([A-Za-z0-9+/]{22}==)", header)
+    return base64.b64decode(match[1]).hex() if match else None
 
 
-def download_url(url: str, to: Path, wanted: Wanted, check_room: CheckRoom = lambda rest, size: None) -> None:
-    """Download the file at `url` as `download_file` does; any refusal is an InputError."""
+def download_url(url: str, to: Path, request: DownloadRequest, check_room: CheckRoom = lambda rest, size: None) -> None:
+    """Download the file at `url`; parameters as `download_file`, and a denied access is an InputError too."""
 
     def ask(start: int, mark: str) -> requests.Response:
+        """Send a request without credentials."""
         session = requests.Session()
-        mount_adapter(session, PatientAdapter(start, mark, is_anonymous=True))
-        answer = session.get(url, stream=True)
-        answer.raise_for_status()
-        return answer
+        mount_adapter(session, TimeoutAdapter(start, mark, is_anonymous=True))
+        response = session.get(url, stream=True)
+        response.raise_for_status()
+        return response
 
     try:
-        download_file(ask, to, wanted, check_room)
-    except Refused as refusal:
-        raise refuse_status(wanted, refusal.status) from None
+        download_file(ask, to, request, check_room)
+    except HttpRefused as refusal:
+        raise make_status_error(request, refusal.status) from None
 
 
-def download_file(ask: Ask, to: Path, wanted: Wanted, check_room: CheckRoom) -> dict[str, str]:
-    """Download a file to `to`, in parts where the connection breaks, and go on with what came before.
+def download_file(ask: Ask, to: Path, request: DownloadRequest, check_room: CheckRoom) -> dict[str, str]:
+    """Download a file to `to`, in several parts if the connection breaks, and continue an earlier download.
 
     Parameters
     ----------
-    ask : asks for it
-    to : where it shall lie, whole
-    wanted : what it is, for a refusal
-    check_room : called with the bytes that are still to come, and those of the whole; raises where they have no room
+    ask : sends a request for the file
+    to : path of the complete file
+    request : describes the file in error messages
+    check_room : called with the bytes still missing and the total; raises if the disk has no room for them
 
     Returns
     -------
-    headers : of the server's last answer; none where all was there already
+    headers : of the last response; empty if the file was already complete
 
     Raises
     ------
-    Refused
-        If the server will not give it to whoever asks.
+    HttpRefused
+        If the server denies access.
     InputError, OSError
-        If it can't be had, or for trouble of the disk. What came is kept.
+        If the download or the disk fails. What has arrived is kept.
     """
     part, headers = to.with_name(f"{to.name}.part"), {}
     to.parent.mkdir(parents=True, exist_ok=True)
     _, n_bytes, size = _read_part(part)
-    most, fruitless, came = n_bytes, 0, False
-    with ByteProgress(wanted.name) as progress:
+    max_bytes, n_failed, has_progress = n_bytes, 0, False
+    with ByteProgress(request.name) as progress:
         while size is None or n_bytes != size:
-            trouble: Exception | None = None
+            failure: Exception | None = None
             try:
                 headers = _receive(ask, part, check_room, progress)
                 break
-            except TROUBLES as error:
-                trouble = error
-            # outside of except: no library's words come along
+            except NETWORK_ERRORS as error:
+                failure = error
+            # outside of except, so that no library's message is chained to the error
             _, n_bytes, size = _read_part(part)
-            fruitless, came = 0 if n_bytes > most else fruitless + 1, came or n_bytes > most
-            most = max(most, n_bytes)
+            n_failed, has_progress = 0 if n_bytes > max_bytes else n_failed + 1, has_progress or n_bytes > max_bytes
+            max_bytes = max(max_bytes, n_bytes)
             so_far = " of ".join(format_megabytes(number) for number in (n_bytes, size) if number is not None)
-            pause = _choose_pause(trouble, fruitless, came, so_far, wanted)
-            if pause >= LONG:
-                logger.info("%s wants a pause of %.0f s", wanted.host, pause)
+            pause = _choose_pause(failure, n_failed, has_progress, so_far, request)
+            if pause >= MIN_LOGGED_PAUSE:
+                logger.info("%s requests a pause of %.0f s", request.host, pause)
             time.sleep(pause)
     part.replace(to)
     _locate_note(part).unlink(missing_ok=True)
@@ -160,12 +161,12 @@ def download_file(ask: Ask, to: Path, wanted: Wanted, check_room: CheckRoom) -> 
 
 
 def _locate_note(part: Path) -> Path:
-    """Return where it is written down what the bytes of a part belong to."""
+    """Return the path of the note on the version that a part belongs to."""
     return part.with_name(f"{part.name}.json")
 
 
 def _read_part(part: Path) -> tuple[str, int, int | None]:
-    """Read what came: the server's name for this very content, how many bytes there are, and how many in all."""
+    """Read a part's note: the server's identifier of this version, the bytes here, and the total."""
     note = read_note(_locate_note(part))
     mark, size = note.get("mark"), note.get("size")
     if not isinstance(mark, str) or not mark or not part.is_file():
@@ -174,88 +175,88 @@ def _read_part(part: Path) -> tuple[str, int, int | None]:
 
 
 def _receive(ask: Ask, part: Path, check_room: CheckRoom, progress: ByteProgress) -> dict[str, str]:
-    """Ask once, and write down what comes; raises what requests does if the file is not whole then."""
+    """Send one request and write what arrives; raise an error of requests if the file is still incomplete."""
     mark, n_bytes, known_size = _read_part(part)
     try:
-        answer = ask(n_bytes, mark)
+        response = ask(n_bytes, mark)
     except requests.RequestException as error:
-        if get_status(error) == 416:  # what is here is longer than what is there
+        if _get_status(error) == 416:  # the part is longer than the file on the server
             part.unlink(missing_ok=True)
         raise
-    with contextlib.closing(answer):
-        start, size = _read_place(answer)
+    with contextlib.closing(response):
+        start, size = _read_place(response)
         if not start or start != n_bytes or known_size not in (None, size):
-            part.unlink(missing_ok=True)  # before its note says what it is of: a kill may come in between
+            part.unlink(missing_ok=True)  # before its note is written: the process may be killed in between
             if start:
-                raise requests.ConnectionError  # another part than the one that was asked for
+                raise requests.ConnectionError  # not the requested range
         if size is not None:
             check_room(size - start, size)
-        tag = answer.headers.get("ETag", "")
-        # a weak tag does not promise the same bytes
-        mark = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+        tag = response.headers.get("ETag", "")
+        # a weak tag does not guarantee identical bytes
+        mark = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
         write_json(_locate_note(part), {"mark": mark, "size": size})
         progress.begin(size, start)
         with open(part, "ab") as out:
-            for piece in answer.iter_content(PIECE):
-                out.write(piece)
-                progress.add(len(piece))
+            for chunk in response.iter_content(CHUNK_SIZE):
+                out.write(chunk)
+                progress.add(len(chunk))
     if size is not None and part.stat().st_size != size:
         raise requests.ConnectionError
-    return dict(answer.headers)
+    return dict(response.headers)
 
 
-def _read_place(answer: requests.Response) -> tuple[int, int | None]:
-    """Read which byte an answer begins with, and how many the whole file has, where the server says so."""
-    if answer.status_code == 206:
-        found = RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if not found:
-            raise requests.ConnectionError  # nothing says where such a part belongs
-        return int(found[1]), None if found[2] == "*" else int(found[2])
-    length = answer.headers.get("Content-Length", "")
+def _read_place(response: requests.Response) -> tuple[int, int | None]:
+    """Read the first byte of a response, and the size of the whole file if the server states it."""
+    if response.status_code == 206:
+        match = RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if not match:
+            raise requests.ConnectionError  # the position of this range is unknown
+        return int(match[1]), None if match[2] == "*" else int(match[2])
+    length = response.headers.get("Content-Length", "")
     return 0, int(length) if LENGTH.fullmatch(length) else None
 
 
-def get_status(trouble: Exception) -> int:
-    """Return the HTTP status of a server's answer; 0 where there was none."""
-    return getattr(getattr(trouble, "response", None), "status_code", 0)
+def _get_status(error: Exception) -> int:
+    """Return the HTTP status of an error; 0 if there was no response."""
+    return getattr(getattr(error, "response", None), "status_code", 0)
 
 
-def _choose_pause(trouble: Exception, fruitless: int, came: bool, so_far: str, wanted: Wanted) -> float:
-    """Choose how many seconds to wait before another try, or raise the refusal that ends them.
+def _choose_pause(error: Exception, n_failed: int, has_progress: bool, so_far: str, request: DownloadRequest) -> float:
+    """Choose the pause in seconds before the next try, or raise the error that ends the download.
 
-    `fruitless` tries in a row brought nothing; `came` is whether anything came before.
+    `n_failed` tries in a row brought no new bytes; `has_progress` is whether any bytes arrived before.
     """
-    status, inner = get_status(trouble), trouble.args[0] if trouble.args else None
-    causes = (trouble, inner, getattr(inner, "reason", None))  # requests packs urllib3's errors into its own
-    pause = min(PAUSE * 2 ** min(fruitless, 9), LONGEST_PAUSE)
+    status, inner = _get_status(error), error.args[0] if error.args else None
+    causes = (error, inner, getattr(inner, "reason", None))  # requests wraps urllib3's errors
+    pause = min(FIRST_PAUSE * 2 ** min(n_failed, 9), MAX_PAUSE)
     if status in (401, 403, 404, 410):
-        raise Refused(status)
+        raise HttpRefused(status)
     if status == 429:
-        wish = parse_retry_after(trouble.response.headers.get("Retry-After", ""))  # type: ignore[attr-defined]
-        if fruitless >= MAX_FAULTS or (wish or 0) > PATIENCE:
-            raise refuse("busy", wanted, minutes=max(2, math.ceil(wish / 60)) if wish else "some")
-        return pause if wish is None else wish
+        requested = parse_retry_after(error.response.headers.get("Retry-After", ""))  # type: ignore[attr-defined]
+        if n_failed >= MAX_SERVER_ERRORS or (requested or 0) > MAX_REQUESTED_PAUSE:
+            raise make_error("busy", request, minutes=max(2, math.ceil(requested / 60)) if requested else "some")
+        return pause if requested is None else requested
     if status >= 500:
-        if fruitless >= MAX_FAULTS:
-            raise refuse("broken", wanted, status=status)
+        if n_failed >= MAX_SERVER_ERRORS:
+            raise make_error("broken", request, status=status)
     elif status >= 400 and status != 416:
-        raise refuse_status(wanted, status)
-    elif not came and any(isinstance(cause, UNREACHABLE) for cause in causes):
-        raise refuse("offline", wanted)
-    elif fruitless >= MAX_SILENCES and any(isinstance(cause, TIMEOUTS) for cause in causes):
-        raise refuse("silent", wanted, seconds=READ)
-    elif fruitless >= MAX_FRUITLESS:
-        raise refuse("cut", wanted, so_far=so_far)
+        raise make_status_error(request, status)
+    elif not has_progress and any(isinstance(cause, UNREACHABLE) for cause in causes):
+        raise make_error("offline", request)
+    elif n_failed >= MAX_TIMEOUTS and any(isinstance(cause, TIMEOUTS) for cause in causes):
+        raise make_error("silent", request, seconds=READ_TIMEOUT)
+    elif n_failed >= MAX_TRIES:
+        raise make_error("cut", request, so_far=so_far)
     return pause
 
 
-def parse_retry_after(wish: str) -> float | None:
-    """Parse a header Retry-After, seconds or a date, into seconds; None where it says neither.
+def parse_retry_after(requested: str) -> float | None:
+    """Parse a Retry-After header, seconds or a date, into seconds; None if it is neither.
 
     >>> parse_retry_after("30")
     30.0
     """
     try:
-        return float(urllib3.Retry().parse_retry_after(wish))
+        return float(urllib3.Retry().parse_retry_after(requested))
     except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None

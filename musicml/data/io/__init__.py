@@ -12,7 +12,7 @@ if TYPE_CHECKING:
         FULL_SCALE,
         MAX_SECONDS,
         AudioSource,
-        Loudness,
+        LevelMeter,
         Sound,
         check_completeness,
         check_truncated,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         pad_audio,
         stream_audio,
     )
-    from musicml.data.io.channels import SILENT, Mixer, mix_to_mono
+    from musicml.data.io.channels import SILENCE_AMPLITUDE, Mixer, mix_to_mono
     from musicml.data.io.containers import compute_checksum
     from musicml.data.io.decoders import open_stream, stream_array
     from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, check_extension, describe_unknown

@@ -1,4 +1,4 @@
-"""File types: what a file is by its content, since a name can be wrong and a header can lie."""
+"""Detect file types by content, since a name can be wrong and a header can be false."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from musicml.data.io.mpeg import MOST_FRAMES, detect_mpeg_type, search_frames, step_over_tags
+from musicml.data.io.mpeg import N_FRAMES, detect_mpeg_type, search_frames, step_over_tags
 from musicml.utils import InputError, Message, describe_os_error
 
 OpenFile = io.BytesIO | io.BufferedReader
-# the first bytes of a file, where they stand, and what they tell
+# signatures of audio files: offset, bytes, type
 SIGNATURES = [
     (8, b"WAVE", "wav"),
     (0, b"fLaC", "flac"),
@@ -25,21 +25,21 @@ SIGNATURES = [
     (8, b"AIFC", "aiff"),
     (0, b".snd", "au"),
     (4, b"ftyp", "m4a"),
-    (4, b"moov", "m4a"),  # of QuickTime before it had brands
+    (4, b"moov", "m4a"),  # QuickTime before it had brands
     (4, b"mdat", "m4a"),
     (12, b"mdat", "m4a"),
     (0, b"\x1aE\xdf\xa3", "webm"),
     (0, b"0&\xb2u\x8ef\xcf\x11", "wma"),
 ]
-# the same for pictures, under Pillow's names for their types
+# the same for pictures, with Pillow's names for their types
 IMAGE_SIGNATURES = [
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"GIF8", "GIF"),
-    (6, b"\0\0\0\0", "BMP"),  # beside "BM", with which words begin as well
+    (6, b"\0\0\0\0", "BMP"),  # checked together with "BM", which begins many a text too
     (8, b"WEBP", "WEBP"),
 ]
-# pictures in boxes of ISO/IEC 14496-12 by their brands (ISO/IEC 23008-12, B and E; MIAF: 23000-22; AVIF: 6)
+# brands of pictures stored in ISO base media files (ISO/IEC 23008-12, B and E; MIAF: 23000-22; AVIF: 6)
 PICTURE_BRANDS = {
     **dict.fromkeys(b"heic heix heim heis hevc hevx hevm hevs".split(), Message("is a {kind} picture", kind="HEIC")),
     **dict.fromkeys(b"avif avis".split(), Message("is an {kind} picture", kind="AVIF")),
@@ -49,9 +49,9 @@ PICTURE_BRANDS = {
     ),
     b"crx ": Message("is a {kind} picture", kind="CR3"),
 }
-GENERAL_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf"}  # which say nothing of how the picture is coded
-MOVIE_BRANDS = (b"iso", b"mp4", b"M4", b"qt", b"3g", b"avc1", b"dash", b"f4v")  # with which the others' names begin
-# types that many have and nothing here reads
+GENERAL_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf"}  # which do not say how the picture is coded
+MOVIE_BRANDS = (b"iso", b"mp4", b"M4", b"qt", b"3g", b"avc1", b"dash", b"f4v")  # prefixes
+# common file types that musicml does not read
 OTHERS = [
     (0, b"PK\3\4", Message("is a ZIP archive")),
     (0, b"%PDF", Message("is a PDF document")),
@@ -60,12 +60,12 @@ OTHERS = [
     (4, b"JXL \r\n\x87\n", Message("is a {kind} picture", kind="JXL")),
     (4, b"jP  \r\n\x87\n", Message("is a {kind} picture", kind="JP2")),
     *((4, b"ftyp" + brand, words) for brand, words in PICTURE_BRANDS.items()),
-    # these can hold frames of mp3 that follow each other, and are none
+    # these can contain consecutive mp3 frames without being mp3
     (257, b"ustar", Message("is a TAR archive")),
     (8, b"AVI ", Message("is an AVI video")),
     (0, b"\0\0\1\xba", Message("is an MPEG video")),
 ]
-# the endings of names that a type has
+# file extensions of each type
 SUFFIXES = {
     "wav": (".wav", ".wave"),
     "mp3": (".mp3", ".mp2", ".mpga"),
@@ -85,21 +85,21 @@ PICTURE_SUFFIXES = {
     "BMP": (".bmp",),
     "WEBP": (".webp",),
 }
-TYPE_OF_SUFFIX = {suffix: kind for kind, its in SUFFIXES.items() for suffix in its}
-TYPE_OF_PICTURE_SUFFIX = {suffix: kind for kind, its in PICTURE_SUFFIXES.items() for suffix in its}
+TYPE_OF_SUFFIX = {suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes}
+TYPE_OF_PICTURE_SUFFIX = {suffix: kind for kind, suffixes in PICTURE_SUFFIXES.items() for suffix in suffixes}
 
 
 @dataclass(frozen=True)
 class FileType:
-    """What a file's first bytes say.
+    """The type of a file, detected from its first bytes.
 
     Attributes
     ----------
-    is_empty : whether there are none
-    head : the bytes, behind its tags where it has some
-    sound : `wav`, `mp3`, ..., None where they are of no sound
-    picture : `JPEG`, `PNG`, ..., None where they are of no picture
-    start : bytes that stand before the sound and that no decoder is shown, since some would stumble over them
+    is_empty : whether the file is empty
+    head : its first bytes, after any tags
+    sound : `wav`, `mp3`, ...; None if it is not audio
+    picture : `JPEG`, `PNG`, ...; None if it is not a picture
+    start : bytes before the audio to hide from decoders, since some fail on them
     """
 
     is_empty: bool
@@ -110,27 +110,27 @@ class FileType:
 
     @property
     def is_readable_sound(self) -> bool:
-        """Whether it is a sound that can be decoded here; some types borrow the mark of one."""
+        """True for audio that can be decoded; some unsupported types share a signature with audio."""
         return self.sound is not None and not match_signatures(self.head, OTHERS)
 
 
-def detect_type(file: BinaryIO, least_frames: int = MOST_FRAMES) -> FileType:
-    """Find a file's type by its content; the file is left at its beginning.
+def detect_type(file: BinaryIO, min_frames: int = N_FRAMES) -> FileType:
+    """Detect the type of a file by its content, and rewind it.
 
-    Tags may stand before mp3, flac or aac, so they are stepped over. What begins like nothing known is searched for
-    frames of mp3 or aac, as every player does: it may be cut out of a stream, or begin with a radio's header.
+    Tags may precede mp3, flac or aac, so they are skipped. Content of an unknown type is searched for mp3 or aac
+    frames, as players do: the file may be cut out of a stream, or begin with the header of a radio station.
 
     Parameters
     ----------
-    least_frames : 1 or 3, frames of mp3 or aac that a file without tags must begin with; one header alone stands in
-        many files, so it is enough only of a file that was given as a sound
+    min_frames : 1 or 3, mp3 or aac frames that a file without tags must begin with; many files contain a single frame
+        header by chance, so 1 is enough only if the user gave the file as audio
     """
-    first = file.read(512)
+    first = file.read(512)  # enough for every signature
     tags = step_over_tags(file)
     pictures, sounds = match_signatures(first, IMAGE_SIGNATURES), match_signatures(tags.head, SIGNATURES)
-    is_enough = tags.n_tags or least_frames == 1
-    sound = sounds[0] if sounds else detect_mpeg_type(tags.head) if is_enough else None
-    start = 0 if tags.n_tags == 1 and first[:3] == b"ID3" else tags.end  # decoders know of one ID3 tag
+    is_header_enough = tags.n_tags or min_frames == 1
+    sound = sounds[0] if sounds else detect_mpeg_type(tags.head) if is_header_enough else None
+    start = 0 if tags.n_tags == 1 and first[:3] == b"ID3" else tags.end  # decoders can skip one ID3 tag
     if sound is None and not pictures and not match_signatures(tags.head, OTHERS):
         sound, start = search_frames(file, tags.end) or ("mp3" if tags.n_tags else None, 0)
     file.seek(0)
@@ -138,8 +138,8 @@ def detect_type(file: BinaryIO, least_frames: int = MOST_FRAMES) -> FileType:
 
 
 def match_signatures(head: bytes, signatures: Sequence[tuple[int, bytes, str]]) -> list[str]:
-    """Return the types whose mark a file's first bytes bear."""
-    head = put_telling_brand(head)
+    """Return the types whose signature the first bytes of a file match."""
+    head = _put_specific_brand(head)
     return [
         kind
         for place, mark, kind in signatures
@@ -147,25 +147,26 @@ def match_signatures(head: bytes, signatures: Sequence[tuple[int, bytes, str]]) 
     ]
 
 
-def put_telling_brand(head: bytes) -> bytes:
-    """Return the first bytes, of a picture in boxes with the brand that tells most in place of its first one.
+def _put_specific_brand(head: bytes) -> bytes:
+    """Return the first bytes with the most specific picture brand in place of the first one.
 
-    A picture may call itself by a general brand and name how it is coded only behind it (ISO/IEC 14496-12, 4.3); a
-    movie may name a picture's brand behind its own, and stays one.
+    A picture may begin with a general brand and name its coding only after it (ISO/IEC 14496-12, 4.3). A movie may list
+    the brand of a picture after its own, and stays a movie.
     """
     if head[4:8] != b"ftyp":
         return head
     major, end = head[8:12], min(int.from_bytes(head[:4]), len(head))
     others = [head[place : place + 4] for place in range(16, end - 3, 4)]
+    # a movie can contain pictures, and stays a movie
     is_movie = any(brand.startswith(MOVIE_BRANDS) for brand in (major, *others))
     if major not in GENERAL_BRANDS and (major in PICTURE_BRANDS or is_movie):
         return head
-    telling = sorted((brand for brand in others if brand in PICTURE_BRANDS), key=GENERAL_BRANDS.__contains__)
-    return head[:8] + (telling or [major])[0] + head[12:]
+    brands = sorted((brand for brand in others if brand in PICTURE_BRANDS), key=GENERAL_BRANDS.__contains__)
+    return head[:8] + (brands or [major])[0] + head[12:]
 
 
 def describe_unknown(head: bytes) -> str:
-    """Return what a file of no known type seems to be, in words."""
+    """Describe what a file of an unsupported type seems to be, in words such as `is a PDF document`."""
     pictures, sounds, others = (
         match_signatures(head, signatures) for signatures in (IMAGE_SIGNATURES, SIGNATURES, OTHERS)
     )
@@ -179,11 +180,11 @@ def describe_unknown(head: bytes) -> str:
         return Message("is an SVG drawing")
     if not set(head) & set(b"\0\1\2\3\4\5\6\7\x0e\x0f"):
         return Message("looks like text")
-    return Message("starts with the bytes {hex}, which no known type does", hex=head[:4].hex(" "))
+    return Message("starts with the bytes {hex}, which match no known file type", hex=head[:4].hex(" "))
 
 
 def check_extension(name: str, kind: str) -> list[str]:
-    """Return a warning where the name's ending tells another type than the content."""
+    """Return a warning if the file extension belongs to another type than the content."""
     suffix = os.path.splitext(name)[1].lower()
     if (TYPE_OF_SUFFIX | TYPE_OF_PICTURE_SUFFIX).get(suffix, kind) == kind or kind == "array":
         return []
@@ -191,17 +192,16 @@ def check_extension(name: str, kind: str) -> list[str]:
 
 
 def get_display_name(source: object) -> str:
-    """Return what messages call a source that came without a name.
+    """Return the name of an unnamed source for messages.
 
     Raises
     ------
     InputError
-        If it is nothing that can be read at all.
+        If the source is of a type that cannot be read.
     """
     if not isinstance(source, str | Path | bytes | np.ndarray):
         raise InputError(
-            "what is asked about must be a path, bytes or a numpy array, and is {source___name}: convert it.",
-            source___name=type(source).__name__,
+            "Expected a path, bytes or a numpy array, got {type_name}. Convert it.", type_name=type(source).__name__
         )
     return (
         str(source)
@@ -213,9 +213,10 @@ def get_display_name(source: object) -> str:
 
 
 def get_file_mode(path: str | Path) -> int:
-    """Return what lies at a path, as `os.stat` tells it; 0 where there is nothing.
+    """Return the mode of a file from `os.stat`; 0 if nothing is there.
 
-    Not by a `Path`: each of them leaves the parts of its name in Python's table of names, a megabyte in many thousands.
+    `os.stat` is used without a `Path`: each `Path` leaves the parts of its name in Python's table of interned strings,
+    which takes a megabyte for some thousands of files.
     """
     try:
         return os.stat(path).st_mode
@@ -224,22 +225,20 @@ def get_file_mode(path: str | Path) -> int:
 
 
 def open_file(content: str | Path | bytes, name: str) -> OpenFile:
-    """Open a file by its path, or the content of one."""
+    """Open a file by its path, or wrap content that is already in memory."""
     if isinstance(content, bytes):
         return io.BytesIO(content)
     try:
         mode = get_file_mode(content)
         if stat.S_ISDIR(mode):
             raise InputError(
-                "{name} must be a file, and is a folder: name files, or a folder that holds some.", name=name
+                "Expected a file, but {name} is a folder. Give files, or a folder that contains some.", name=name
             )
         if not stat.S_ISREG(mode):
-            other = Message("is none that can be read") if mode else Message("there is none of that name")
-            raise InputError("{name} must be a file, and {other}: check how it is spelt.", name=name, other=other)
+            problem = Message("is neither a file nor a folder") if mode else Message("does not exist")
+            raise InputError("Expected a file, but {name} {problem}. Check the path.", name=name, problem=problem)
         return open(content, "rb")
     except OSError as error:
         raise InputError(
-            "{name} must be a file that can be opened, and can't be ({reason}): check its name and who may read it.",
-            name=name,
-            reason=describe_os_error(error),
+            "Cannot open {name} ({reason}). Check its name and permissions.", name=name, reason=describe_os_error(error)
         ) from error

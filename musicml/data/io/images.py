@@ -1,7 +1,7 @@
-"""Pictures from anywhere, through one gate: bytes or a file in, RGB uint8 within limits out.
+"""Load images from a path, bytes or an array as RGB uint8, with size limits.
 
-A small file can hold a huge picture (17 kB of PNG, 144 million pixels), so the size is judged from the header, before
-anything is decoded. Whatever mode it is in comes out as RGB, and a warning says so where colours may have changed.
+A small file can contain a huge picture (17 kB of PNG: 144 million pixels), so the size in the header is checked before
+anything is decoded. Every color mode is converted to RGB, with a warning if colors may have changed.
 """
 
 from __future__ import annotations
@@ -28,23 +28,21 @@ from musicml.data.io.file_types import (
 )
 from musicml.utils import InputError, Message, describe_os_error, make_printable
 
-MAX_PIXELS = 25_000_000
-MOST_SCANS = 100  # of a progressive JPEG, where a dozen are usual
-MOST_FILLING = 10_000  # bytes in a row that only fill a JPEG
-MOST_BYTES = 100_000_000  # an uncompressed picture of so many pixels
-SMALL = 32  # pixels a side; below, there is next to nothing to recognise
+MAX_PIXELS = 25_000_000  # before decoding; they take 75 MB as RGB
+MAX_SCANS = 100  # of a progressive JPEG, each over the whole picture; usual are about a dozen
+MAX_FILL_BYTES = 10_000  # consecutive fill bytes in a JPEG
+MAX_BYTES = 100_000_000  # of a file: an uncompressed picture of MAX_PIXELS
+MIN_SIDE = 32  # pixels; a smaller picture shows too little to recognize
 
 IMAGE_SUFFIXES = frozenset(TYPE_OF_PICTURE_SUFFIX)
-SIXTEEN_BIT = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
+MODES_16_BIT = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 REMARKS = {
-    "CMYK": Message(
-        "The picture is in CMYK, the colours of printing, and was turned into RGB: its colours may differ."
-    ),
-    "1": Message("The picture is 1-bit, only black and white: a model of photographs sees little in it."),
+    "CMYK": Message("The picture was converted from CMYK, the colors of printing, to RGB: its colors may differ."),
+    "1": Message("The picture is 1-bit, only black and white: a model trained on photographs recognizes little in it."),
 }
-# all of these came out of Pillow when it was given damaged files
-DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
-ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+# Pillow raises any of these for damaged files
+DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+ORIENTATION = 0x0112  # the EXIF tag for how the camera was held
 TURNS = dict(
     enumerate("FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90".split(), start=2)
 )
@@ -52,12 +50,12 @@ TURNS = dict(
 
 @dataclass(frozen=True)
 class Picture:
-    """What a picture file holds, upright and in one form whatever it came as.
+    """A decoded picture, always upright and in RGB.
 
     Attributes
     ----------
     pixels : np.ndarray [shape=(height, width, 3)], uint8 RGB
-    warnings : tuple of sentences for the person who gave the file
+    warnings : sentences for the user
     """
 
     pixels: np.ndarray
@@ -65,22 +63,22 @@ class Picture:
 
 
 def load_image(source: str | Path | bytes | BinaryIO | np.ndarray, name: str | None = None) -> Picture:
-    """Read a picture file through the gate.
+    """Load a picture file as RGB uint8.
 
     Parameters
     ----------
-    source : a path, the file's content, an open file, or pixels [shape=(height, width, 3)], uint8 RGB
-    name : what to call the file in messages; by default its path, or "this upload"
+    source : a path, the content of a file, an open file, or pixels [shape=(height, width, 3)], uint8 RGB
+    name : the name in messages; by default the path, or "this upload"
 
     Returns
     -------
     Picture
-        Turned as its EXIF orientation says; what is transparent is laid over white.
+        Rotated by its EXIF orientation; transparent pixels are blended with white.
 
     Raises
     ------
     InputError
-        Whatever the content is, if it can't be used: one sentence with the rule, the value received and the cure.
+        If the content is not a usable picture, whatever it is.
 
     Examples
     --------
@@ -89,141 +87,135 @@ def load_image(source: str | Path | bytes | BinaryIO | np.ndarray, name: str | N
     """
     name = make_printable(name or get_display_name(source))
     if isinstance(source, np.ndarray):
-        check_array(source, name)
-        return Picture(source, tuple(emptiness(source)))
-    content = content_of(source, name)
-    kind = true_type(content, name)
-    pixels, remarks = decode(content, kind, name)
-    return Picture(pixels, (*check_extension(name, kind), *remarks, *emptiness(pixels)))
+        _check_array(source, name)
+        return Picture(source, tuple(_check_content(source)))
+    content = _read_content(source, name)
+    kind = _detect_picture_type(content, name)
+    pixels, remarks = _decode(content, kind, name)
+    return Picture(pixels, (*check_extension(name, kind), *remarks, *_check_content(pixels)))
 
 
-def check_array(pixels: np.ndarray, name: str) -> None:
-    """Refuse an array that is no picture."""
+def _check_array(pixels: np.ndarray, name: str) -> None:
+    """Reject an array that is not an RGB picture."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise InputError(
-            "{name} must be of shape (height, width, 3) and uint8, RGB, and is of {pixels_shape}, {pixels_dtype}: "
-            "convert it.",
+            "Expected {name} as an RGB array of shape (height, width, 3) and uint8, got {shape} and {dtype}. "
+            "Convert it.",
             name=name,
-            pixels_shape=pixels.shape,
-            pixels_dtype=pixels.dtype,
+            shape=pixels.shape,
+            dtype=pixels.dtype,
         )
-    check_size(pixels.shape[1], pixels.shape[0], name)
+    _check_size(pixels.shape[1], pixels.shape[0], name)
 
 
-def content_of(source: str | Path | bytes | BinaryIO, name: str) -> bytes:
-    """The file's bytes, if there are some and not too many."""
+def _read_content(source: str | Path | bytes | BinaryIO, name: str) -> bytes:
+    """Read the bytes of a file, if it is neither empty nor too large."""
     if isinstance(source, str | Path | bytes):
         with open_file(source, name) as file:
-            return content_of(file, name)
+            return _read_content(file, name)
     try:
         size = source.seek(0, io.SEEK_END)
-        if not 0 < size <= MOST_BYTES:
+        if not 0 < size <= MAX_BYTES:
             raise InputError(
-                "{name} must hold 1 to {most_bytes} bytes, and holds {size}: copy or download it again.",
+                "Expected 1 to {max_bytes} bytes in {name}, got {size}. Copy or download it again.",
                 name=name,
-                most_bytes=MOST_BYTES,
+                max_bytes=MAX_BYTES,
                 size=size,
             )
         source.seek(0)
         return source.read()
     except OSError as error:
         raise InputError(
-            "{name} must be a file that can be read, and can't be ({reason}): check who may read it.",
-            name=name,
-            reason=describe_os_error(error),
+            "Cannot read {name} ({reason}). Check its permissions.", name=name, reason=describe_os_error(error)
         ) from error
 
 
-def true_type(content: bytes, name: str) -> str:
-    """The type by content, under Pillow's name for it."""
+def _detect_picture_type(content: bytes, name: str) -> str:
+    """Return the picture type by content, with Pillow's name for it."""
     kinds = match_signatures(content[:512], IMAGE_SIGNATURES)
     if kinds and not match_signatures(content[:512], OTHERS):
         return kinds[0]
     seen = describe_unknown(content[:512])
     raise InputError(
-        "{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.",
+        "Expected a jpeg, png, webp, gif or bmp picture in {name}, but it {seen}. Save it as one of these.",
         name=name,
         seen=seen,
     )
 
 
-def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]:
-    """The pixels, upright, [shape=(height, width, 3)], uint8 RGB; and what there is to say of the mode they were in."""
+def _decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]:
+    """Decode a picture to upright RGB pixels, [shape=(height, width, 3)], uint8, with warnings about its color mode."""
     from PIL import Image
 
-    formats = ["JPEG", "MPO"] if kind == "JPEG" else [kind]  # MPO: what phones add to a JPEG behind the picture
+    formats = ["JPEG", "MPO"] if kind == "JPEG" else [kind]  # MPO: a JPEG with more pictures, as phones write
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")  # what it warns of is refused below, or does no harm
+            warnings.filterwarnings("ignore", module="PIL")  # rejected below, or harmless
             image = Image.open(io.BytesIO(content), formats=formats)
-            check_size(*image.size, name)
-            check_still(image, name)
-            check_parts(content, kind, name)
-            image.load()
-            return upright(as_rgb(image), image), [REMARKS[image.mode]] if image.mode in REMARKS else []
+            _check_size(*image.size, name)
+            _check_not_animated(image, name)
+            _check_scans(content, kind, name)
+            image.load()  # the actual decoding; everything before reads only the header
+            return _rotate_upright(convert_to_rgb(image), image), [REMARKS[image.mode]] if image.mode in REMARKS else []
     except Image.DecompressionBombError as error:
         raise InputError(
-            "{name} must have at most {max_pixels} pixels, and has many more: make it smaller.",
+            "Expected at most {max_pixels} pixels in {name}, got many more. Make it smaller.",
             name=name,
             max_pixels=MAX_PIXELS,
         ) from error
     except InputError:
         raise
-    except DAMAGED as error:
+    except DECODER_ERRORS as error:
         raise InputError(
-            "{name} must be a whole picture, and is {kind} that is cut off or damaged: copy or download it again.",
-            name=name,
-            kind=kind,
+            "Cannot decode {name}: the {kind} is cut off or damaged. Copy or download it again.", name=name, kind=kind
         ) from error
 
 
-def check_size(width: int, height: int, name: str) -> None:
-    """Refuse what would decode to more than `MAX_PIXELS`."""
+def _check_size(width: int, height: int, name: str) -> None:
+    """Reject a picture that would decode to more than `MAX_PIXELS`, or to none."""
     if not width * height:
         raise InputError(
-            "{name} must have pixels, and has {width} x {height} = 0: give another picture.",
+            "Expected a picture with pixels, but {name} has {width} x {height} = 0. Use another picture.",
             name=name,
             width=width,
             height=height,
         )
     if width * height > MAX_PIXELS:
         raise InputError(
-            "{name} must have at most {max_pixels} pixels, and has {width} x {height} = {width2}: make it smaller.",
+            "Expected at most {max_pixels} pixels in {name}, got {width} x {height} = {n_pixels}. Make it smaller.",
             name=name,
             max_pixels=MAX_PIXELS,
             width=width,
             height=height,
-            width2=width * height,
+            n_pixels=width * height,
         )
 
 
-def check_still(image, name: str) -> None:
-    """Refuse a picture that moves: which of its frames is meant could only be guessed at."""
+def _check_not_animated(image, name: str) -> None:
+    """Reject an animated picture, because the intended frame is unknown."""
     if image.format != "MPO" and getattr(image, "is_animated", False):
-        raise InputError(
-            "{name} must be one picture, and is animated, of more than one: save one of them as PNG.", name=name
-        )
+        raise InputError("Expected a single picture, but {name} is animated. Save one of its frames as PNG.", name=name)
 
 
-def check_parts(content: bytes, kind: str, name: str) -> None:
-    """Refuse a small file that takes long: a JPEG of a thousand scans, each over the whole picture, or all filling."""
+def _check_scans(content: bytes, kind: str, name: str) -> None:
+    """Reject a small JPEG that is slow to decode: one with very many scans, or full of fill bytes."""
     scans = content.count(b"\xff\xda") if kind == "JPEG" else 0
-    if scans > MOST_SCANS or (kind == "JPEG" and b"\xff" * MOST_FILLING in content):
+    if scans > MAX_SCANS or (kind == "JPEG" and b"\xff" * MAX_FILL_BYTES in content):
         raise InputError(
-            "{name} must be a JPEG as cameras and programs write it, of at most {most_scans} scans, and has {scans}, "
-            "or is full of filling: open it and save it again.",
+            "Expected a normal JPEG with at most {max_scans} scans, but {name} has {n_scans}, or is full of fill "
+            "bytes. Open it in an image editor and save it again.",
             name=name,
-            most_scans=MOST_SCANS,
-            scans=scans,
+            max_scans=MAX_SCANS,
+            n_scans=scans,
         )
 
 
-def as_rgb(image):
-    """A decoded Pillow image in mode RGB; 16-bit grey is scaled, and what is transparent is laid over white."""
+def convert_to_rgb(image):
+    """Convert a decoded Pillow image to RGB; scale 16-bit gray, and blend transparent pixels with white."""
     from PIL import Image
 
-    if image.mode in SIXTEEN_BIT:
-        # 65535 / 255 = 257; Pillow's own conversion would cut everything above 255 off
+    if image.mode in MODES_16_BIT:
+        # 65535 / 255 = 257; Pillow's own conversion would clip everything above 255
         image = Image.fromarray(np.clip(np.round(np.asarray(image) / 257), 0, 255).astype(np.uint8))
     elif image.has_transparency_data:
         image = image.convert("RGBA")
@@ -231,23 +223,23 @@ def as_rgb(image):
     return image.convert("RGB")
 
 
-def upright(image, original) -> np.ndarray:
-    """The pixels of `image`, turned as the EXIF orientation of `original` says (CIPA DC-008, Orientation)."""
+def _rotate_upright(image, original) -> np.ndarray:
+    """Return the pixels of `image`, rotated by the EXIF orientation of `original` (CIPA DC-008, Orientation)."""
     from PIL.Image import Transpose
 
-    turn = TURNS.get(original.getexif().get(ORIENTATION))
+    turn = TURNS.get(original.getexif().get(ORIENTATION))  # the converted image may have lost its EXIF data
     return np.array(image.transpose(Transpose[turn]) if turn else image)
 
 
-def emptiness(pixels: np.ndarray) -> list[str]:
-    """Warnings where there is little to see."""
+def _check_content(pixels: np.ndarray) -> list[str]:
+    """Return a warning if there is little to see in a picture."""
     height, width, _ = pixels.shape
     if (pixels == pixels[0, 0]).all():
-        return [Message("The picture is of one colour throughout, so an answer to it means nothing.")]
-    if min(height, width) < SMALL:
+        return [Message("The picture has a single color, so a prediction for it is meaningless.")]
+    if min(height, width) < MIN_SIDE:
         return [
             Message(
-                "The picture is small, {width} x {height} pixels: little of what it shows can be recognised.",
+                "The picture is small, {width} x {height} pixels: little in it can be recognized.",
                 width=width,
                 height=height,
             )
@@ -256,9 +248,9 @@ def emptiness(pixels: np.ndarray) -> list[str]:
 
 
 def resize_image(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Fit a picture to a size, without keeping its aspect, as Keras's own loaders do.
+    """Resize a picture without keeping its aspect ratio, as Keras's own loaders do.
 
-    Bilinear, and antialiased where it gets smaller: without, fine patterns turn into coarse ones.
+    Bilinear, with antialiasing when it gets smaller: otherwise fine patterns turn into coarse ones (aliasing).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""List the files below folders: hidden ones and those of operating systems are passed over, links are followed once."""
+"""List the files below folders. Hidden files and those of the operating system are skipped; links are followed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, TYPE_OF_SUFFIX, detect_type
 from musicml.utils import InputError, Message, describe_os_error, make_printable
 
-# what operating systems and archivers leave in folders, in small letters
+# files that operating systems and archivers create in folders, in lower case
 SYSTEM_NAMES = {
     "__macosx",
     "thumbs.db",
@@ -28,7 +28,7 @@ SYSTEM_NAMES = {
 
 
 class Skipped(NamedTuple):
-    """A path that is not read, and why."""
+    """A path that is not read, and the reason."""
 
     path: str
     reason: str
@@ -36,12 +36,12 @@ class Skipped(NamedTuple):
 
 @dataclass
 class Listing:
-    """What lies below one folder.
+    """The content of one folder.
 
     Attributes
     ----------
-    files : paths of the files that may be read, in the order of their names, linked folders last
-    skipped : what is no file that can be read, such as a link without a target
+    files : paths of the files that can be read, sorted by name, with linked folders last
+    skipped : paths that cannot be read, such as links without a target
     """
 
     files: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Listing:
 
 
 class _Task(NamedTuple):
-    """A path to look at, whether it is a folder or a link to one, and the real paths of the folders above it."""
+    """A path to visit; `chain` holds the real paths of the folders above it."""
 
     path: str
     is_folder: bool
@@ -58,35 +58,34 @@ class _Task(NamedTuple):
 
 
 def is_visible(name: str) -> bool:
-    """Return whether a name is neither hidden nor one that an operating system leaves in folders."""
+    """Return whether a file name is neither hidden nor one of the operating system's."""
     return not name.startswith(".") and name.lower() not in SYSTEM_NAMES
 
 
 def list_files(folders: Sequence[Path | str]) -> list[Listing]:
     """List the files below each of several folders.
 
-    No folder is read twice: one that several links lead to, or that lies there as well, is listed where it lies, or
-    else behind the first link.
+    No folder is read twice: one that several links lead to is listed at its real location, or after the first link.
 
     Raises
     ------
     InputError
-        If a folder can't be opened, or a link leads back to a folder that it lies in.
+        If a folder can't be opened, or a link leads back to a folder that contains it.
     """
-    found = [Listing() for _ in folders]
+    listings = [Listing() for _ in folders]
     seen: dict[str, str] = {}
     links: list[tuple[Listing, _Task]] = []
-    for place in sorted(range(len(found)), key=_find_linked(folders).__getitem__):  # what lies there goes first
-        path = os.fspath(folders[place])
+    for index in sorted(range(len(listings)), key=_find_linked(folders).__getitem__):  # real folders before linked ones
+        path = os.fspath(folders[index])
         outer = os.path.realpath(os.path.dirname(os.path.abspath(path)))
-        links += [(found[place], link) for link in _walk(_Task(path, True, True, (outer,)), found[place], seen)]
-    for listing, link in links:  # grows on the way, by the links in linked folders
+        links += [(listings[index], link) for link in _walk(_Task(path, True, True, (outer,)), listings[index], seen)]
+    for listing, link in links:  # grows during the loop: linked folders contain further links
         links += [(listing, deeper) for deeper in _walk(link, listing, seen)]
-    return found
+    return listings
 
 
 def _find_linked(folders: Sequence[Path | str]) -> list[bool]:
-    """Return of each folder whether a link leads to it from the folder that all lie in."""
+    """Return for each folder whether it is a link from the common parent folder."""
     paths = [os.path.abspath(folder) for folder in folders]
     outer = os.path.commonpath(paths) if paths else ""
     return [
@@ -96,7 +95,7 @@ def _find_linked(folders: Sequence[Path | str]) -> list[bool]:
 
 
 def _walk(top: _Task, listing: Listing, seen: dict[str, str]) -> Iterator[_Task]:
-    """Put the files below a folder into `listing`, and yield the links to folders."""
+    """Add the files below a folder to `listing`, and yield the links to folders."""
     tasks = [top]
     while tasks:
         task = tasks.pop()
@@ -109,12 +108,12 @@ def _walk(top: _Task, listing: Listing, seen: dict[str, str]) -> Iterator[_Task]
         if seen.setdefault(real, task.path) != task.path:
             first = make_printable(seen[real])
             listing.skipped.append(
-                Skipped(task.path, Message("the same folder as {first}, which is read already", first=first))
+                Skipped(task.path, Message("the same folder as {first}, which was already read", first=first))
             )
             continue
         inner: list[_Task] = []
         for entry in _scan_folder(task.path):
-            is_folder = os.path.isdir(entry.path)  # unlike the entry's own method, it raises nothing
+            is_folder = os.path.isdir(entry.path)  # unlike the entry's own method, it never raises
             if is_folder and entry.is_symlink():
                 yield _Task(entry.path, True, True, (*task.chain, real))
             elif is_folder or os.path.isfile(entry.path):
@@ -134,43 +133,42 @@ def _scan_folder(folder: str) -> list[os.DirEntry[str]]:
 
 
 def make_unreadable_folder_error(folder: str, error: OSError) -> InputError:
-    """Return the refusal of a folder that can't be opened."""
+    """Make the error for a folder that can't be opened."""
     return InputError(
-        "Expected a folder that can be opened, and {folder} can't be ({reason}). Change who may read it, or move it "
-        "away.",
+        "Cannot open the folder {folder} ({reason}). Change its permissions, or move it away.",
         folder=make_printable(folder),
         reason=describe_os_error(error),
     )
 
 
 def _check_no_cycle(task: _Task, real: str) -> None:
-    """Refuse a folder that leads back to one on the way to it."""
+    """Reject a link that leads back to a folder above it."""
     if any(f"{outer}{os.sep}".startswith(real.rstrip(os.sep) + os.sep) for outer in task.chain):
         raise InputError(
-            "Expected links to lead to other folders, and {link} leads back to {target}, which it lies in. Remove the "
-            "link.",
+            "Expected links to lead to other folders, but {link} leads back to {target}, which contains it. Remove "
+            "the link.",
             link=make_printable(task.path),
             target=make_printable(real),
         )
 
 
 def _explain_no_file(entry: os.DirEntry[str]) -> str:
-    """Return why a path is no file that can be read."""
-    return Message("a link that leads nowhere") if entry.is_symlink() else Message("neither a file nor a folder")
+    """Explain why a path is not a readable file."""
+    return Message("a broken link") if entry.is_symlink() else Message("neither a file nor a folder")
 
 
 def detect_kind(path: str, wanted: str = "") -> str | None:
-    """Return whether a file is a `sound` or a `picture`, None of others and of what can't be opened.
+    """Return whether a file is a `sound` or a `picture`; None for others and for files that can't be opened.
 
-    The ending tells, but where it says nothing, or another kind than the `wanted` one; then the content does.
+    The file extension decides, unless it is unknown or belongs to another kind than `wanted`; then the content does.
     """
     suffix = os.path.splitext(path)[1].lower()
-    named = "sound" if suffix in TYPE_OF_SUFFIX else "picture" if suffix in TYPE_OF_PICTURE_SUFFIX else None
-    if named and wanted in ("", named):
-        return named
+    kind = "sound" if suffix in TYPE_OF_SUFFIX else "picture" if suffix in TYPE_OF_PICTURE_SUFFIX else None
+    if kind and wanted in ("", kind):
+        return kind  # without opening the file: fast for large folders
     try:
         with open(path, "rb") as file:
-            found = detect_type(file)
+            file_type = detect_type(file)
     except OSError:
         return None
-    return "sound" if found.is_readable_sound else "picture" if found.picture else None
+    return "sound" if file_type.is_readable_sound else "picture" if file_type.picture else None

@@ -1,4 +1,4 @@
-"""A decoded stream: what every decoder gets and yields, and the limits that hold for all of them."""
+"""A decoded audio stream, and the limits that hold for every decoder."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy as np
 
 from musicml.utils import InputError, Message
 
-CHANNELS = (1, 64)  # more than a film has; so many take ambisonics of the seventh order, and sessions of a band
+CHANNELS = (1, 64)  # seventh-order ambisonics and multitrack sessions have up to 64
 SAMPLE_RATES = (4_000, 192_000)  # Hz
-READER_VERSION = 2  # raise it when other files are read, or files otherwise: stored features are computed again
-BLOCK = 2**16  # frames decoded at a time; a damaged block is lost whole, so not more
-MOST_VALUES = 100_000_000  # frames times channels decoded of one file: 15 minutes in stereo at 48 kHz, and some more
-LOUDEST = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not on the scale [-1, 1] at all
-CONVERT = Message("convert it to wav or flac and try again")
+READER_VERSION = 2  # increase it when files are read differently: cached features are then recomputed
+BLOCK_SIZE = 2**16  # frames decoded at a time; a damaged block is lost as a whole, so not larger
+MAX_VALUES = 100_000_000  # frames times channels decoded of a file: over 15 minutes of stereo at 48 kHz
+MAX_AMPLITUDE = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not scaled to [-1, 1]
+CONVERT = Message("Convert it to wav or flac and try again")
 
 
 @dataclass
 class Damage:
-    """What went wrong while a stream was decoded; its decoder adds to it.
+    """Problems found while a stream is decoded; the decoder fills it in.
 
     Attributes
     ----------
     seconds : of sound that could not be decoded and was skipped
-    changes : sample rate in Hz and number of channels to which it changed partway through
+    changes : sample rates in Hz and channel counts that the format changed to partway through
     """
 
     seconds: float = 0.0
@@ -36,15 +36,15 @@ class Damage:
 
 
 class FileView:
-    """An open file as a decoder gets it, from a place on and with some bytes in place of others.
+    """A view of an open file from an offset on, with some bytes replaced.
 
-    It has no name, since the ending `.raw` would decide a format. A seek before its beginning, which a damaged header
-    can ask for, does not raise, because libsndfile has no one to catch it.
+    It has no name, because libsndfile would choose a format by the extension `.raw`. A seek before the beginning, which
+    a damaged header can cause, does not raise: an exception cannot pass through libsndfile's C code.
 
     Parameters
     ----------
-    start : int, bytes that are not shown
-    patches : place → bytes that are shown there; places count from the file's own beginning
+    start : int, bytes to hide at the beginning
+    patches : offset → bytes to show there; offsets count from the beginning of the file itself
     """
 
     def __init__(self, file: Any, start: int = 0, patches: dict[int, bytes] | None = None):
@@ -52,29 +52,29 @@ class FileView:
         self.seek(0)
 
     def tell(self) -> int:
-        """Return the place, as a file does."""
+        """Return the current position."""
         return self.file.tell() - self.start
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, as a file does, but stay when that fails."""
+        """Move to a position and return it; stay in place if that is impossible."""
         with contextlib.suppress(OSError, ValueError, OverflowError):
             self.file.seek(offset + (self.start if whence == io.SEEK_SET and offset >= 0 else 0), whence)
         return self.tell()
 
     def read(self, size: int = -1) -> bytes:
-        """Read bytes, patched."""
-        return self.patch(self.file.tell(), self.file.read(size)) if self.patches else self.file.read(size)
+        """Read bytes, with the patches applied."""
+        return self._patch(self.file.tell(), self.file.read(size)) if self.patches else self.file.read(size)
 
     def readinto(self, buffer) -> int:
-        """Read bytes into a buffer, patched."""
+        """Read bytes into a buffer, with the patches applied."""
         if not self.patches:
             return self.file.readinto(buffer)
         content = self.read(len(buffer))
         buffer[: len(content)] = content
         return len(content)
 
-    def patch(self, place: int, content: bytes) -> bytes:
-        """Return content that stands at a place, as it is shown."""
+    def _patch(self, place: int, content: bytes) -> bytes:
+        """Apply the patches to content that begins at `place`."""
         changed = bytearray(content)
         for at, patch in self.patches.items():
             first, last = max(at, place), min(at + len(patch), place + len(content))
@@ -85,17 +85,17 @@ class FileView:
 
 @dataclass
 class Stream:
-    """An opened file: what its header claims, and its blocks, decoded as they are asked for.
+    """An opened sound file, whose blocks are decoded one at a time.
 
     Attributes
     ----------
-    claimed : frames, 0 if nothing is claimed
+    claimed : frames according to the header; 0 if it does not say
     blocks : arrays [shape=(n_frames, channels)], int16 or float32
-    name : what messages call it
-    kind : its type by content, `array` of samples that were there already
-    file : the open file; None of an array
-    damage : what its decoder had to skip so far
-    remarks : sentences on how it was read, once it was
+    name : the name in messages
+    kind : the file type by content; `array` for samples from memory
+    file : the open file; None for an array
+    damage : what the decoder has skipped so far
+    remarks : warnings about how the file was read, filled in at the end
     """
 
     channels: int
@@ -110,42 +110,44 @@ class Stream:
 
 
 def check_format(channels: int, sample_rate: int, name: str) -> None:
-    """Refuse what no musical recording claims."""
+    """Reject a header with a channel count or sample rate that no music recording has."""
     check_range(
         channels,
         CHANNELS,
         "channels",
         "",
-        Message("the header of {name} is damaged or of a special use; {convert}", name=name, convert=CONVERT),
+        Message(
+            "The header of {name} is damaged, or the file is of a special kind. {convert}", name=name, convert=CONVERT
+        ),
     )
     check_range(
         sample_rate,
         SAMPLE_RATES,
         "sample_rate",
         " Hz",
-        Message("the header of {name} is damaged; {convert}", name=name, convert=CONVERT),
+        Message("The header of {name} is damaged. {convert}", name=name, convert=CONVERT),
     )
 
 
-def check_range(value: int, limits: tuple[int, int], what: str, unit: str, cure: str) -> None:
-    """Refuse a value outside its limits."""
+def check_range(value: int, limits: tuple[int, int], what: str, unit: str, fix: str) -> None:
+    """Raise InputError if a value is outside its limits; `fix` is a sentence without its period."""
     least, most = limits
     if not least <= value <= most:
         raise InputError(
-            "{what}={value} must be between {least} and {most}{unit}: {cure}.",
+            "{what}={value} must be between {least} and {most}{unit}. {fix}.",
             what=what,
             value=value,
             least=least,
             most=most,
             unit=unit,
-            cure=cure,
+            fix=fix,
         )
 
 
 def make_undecodable_error(name: str, kind: str) -> InputError:
-    """Return the refusal of a file that begins like sound and goes on like nothing known."""
+    """Make the error for a file that begins like audio but cannot be decoded."""
     return InputError(
-        "{name} must hold sound that can be decoded, and is damaged or rare {kind}: {convert}.",
+        "Cannot decode {name}: the {kind} is damaged or of a rare kind. {convert}.",
         name=name,
         kind=kind,
         convert=CONVERT,

@@ -1,4 +1,4 @@
-"""Headers of WAV (RIFF, RIFX, RF64), AIFF and AU: checked here, before libsndfile reads them."""
+"""Check the headers of WAV (RIFF, RIFX, RF64), AIFF and AU before libsndfile reads them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import BinaryIO
 from musicml.data.io.containers import find_second_file
 from musicml.data.io.stream import FileView, check_format
 
-FAR_TOO_MUCH = 2**24  # bytes around 2^31 and below 2^32: what writers into a pipe claim stands there
+PLACEHOLDER_MARGIN = 2**24  # bytes; a writer into a pipe puts about 2^31 or 2^32 as the length
 
 
 @dataclass
-class Samples:
-    """Where the header of a file says that its samples are.
+class SampleChunk:
+    """The position and size of the samples according to a header.
 
     Attributes
     ----------
-    size : bytes that it claims
-    place : where they begin
-    field, width : where that size itself stands, and its bytes
-    second : bytes of one second of sound; 0 where the header does not say
-    order : `<` or `>`, how its numbers are written
-    before : bytes before the samples that the size counts too
+    size : claimed size in bytes
+    place : offset at which the samples begin
+    field, width : offset and width of the size field itself, in bytes
+    second : bytes per second of sound; 0 if the header does not say
+    order : `<` or `>`, the byte order of numbers
+    before : bytes before the samples that the size includes
     """
 
     size: int
@@ -39,12 +39,12 @@ class Samples:
 
 @dataclass
 class Header:
-    """What a checked header comes to.
+    """The result of checking a header.
 
     Attributes
     ----------
-    share : how many times more bytes of samples are claimed than there are: 1.0 for a whole file
-    patches : place → bytes by which it tells libsndfile the true length
+    share : claimed bytes of samples divided by the actual bytes; 1.0 for a complete file
+    patches : offset → bytes that give libsndfile the true length
     """
 
     share: float = 1.0
@@ -52,88 +52,88 @@ class Header:
 
 
 def check_header(file: BinaryIO | FileView, kind: str, name: str) -> Header:
-    """Check a header ourselves; libsndfile refuses some without saying why, and corrects others in silence.
+    """Check a header; libsndfile rejects some without a reason, and silently corrects others.
 
-    A length that is a placeholder is no claim, and libsndfile is told how much there is.
+    If the length is only a placeholder, a patch gives libsndfile the actual one.
     """
     size_of_file = file.seek(0, io.SEEK_END)
-    samples = find_samples_of_au(file) if kind == "au" else find_samples(file, kind, name)
+    samples = _find_au_samples(file) if kind == "au" else _find_samples(file, kind, name)
     file.seek(0)
-    header = Header(patches={0: b"RF64"} if file.read(4) == b"BW64" else {})  # the same by another name (ITU BS.2088)
+    header = Header(patches={0: b"RF64"} if file.read(4) == b"BW64" else {})  # BW64 is the same format (ITU BS.2088)
     if samples is not None:
-        there = size_of_file - samples.place
-        if is_placeholder(file, samples, there):
-            size = min(there + samples.before, 2 ** (8 * samples.width) - 2)
+        n_bytes = size_of_file - samples.place
+        if _is_placeholder(file, samples, n_bytes):
+            size = min(n_bytes + samples.before, 2 ** (8 * samples.width) - 2)
             header.patches[samples.field] = size.to_bytes(samples.width, "big" if samples.order == ">" else "little")
         else:
-            header.share = max(1.0, samples.size / max(there, 1))
+            header.share = max(1.0, samples.size / max(n_bytes, 1))
     if kind == "wav" and (second := find_second_file(file, kind)):
-        header.patches[second] = b"JUNK"  # libsndfile refuses a second file behind the first
+        header.patches[second] = b"JUNK"  # libsndfile rejects a second file after the first
     file.seek(0)
     return header
 
 
-def is_placeholder(file: BinaryIO | FileView, samples: Samples, there: int) -> bool:
-    """Whether a claimed length is none: its writer could not go back to fill it in, as into a pipe.
+def _is_placeholder(file: BinaryIO | FileView, samples: SampleChunk, n_bytes: int) -> bool:
+    """Return whether a claimed length is a placeholder, left by a program that could not seek back to fill it in.
 
-    Such are 0, and where the file is shorter about 2^31 or 2^32 bytes, and of 64 bits more than any disk holds.
+    A placeholder is 0, or close to 2^31 or 2^32 bytes in a shorter file, or a 64-bit number larger than any disk.
     """
     if samples.size == 0:
-        return there > 0 and not holds_chunks_only(file, samples, samples.place + there)
-    if samples.size <= there or 20 * there < samples.second:  # of less than a twentieth of a second the rest was lost
+        return n_bytes > 0 and not _has_only_chunks(file, samples, samples.place + n_bytes)
+    if samples.size <= n_bytes or 20 * n_bytes < samples.second:  # below 50 ms the file was probably cut off
         return False
     if samples.width == 8:
         return samples.size > 2**48
-    return min(abs(samples.size - 2**31), 2**32 - samples.size) <= FAR_TOO_MUCH
+    return min(abs(samples.size - 2**31), 2**32 - samples.size) <= PLACEHOLDER_MARGIN
 
 
-def holds_chunks_only(file: BinaryIO | FileView, samples: Samples, end: int) -> bool:
-    """Whether nothing but further chunks follows an empty one of samples, so that it is empty indeed."""
+def _has_only_chunks(file: BinaryIO | FileView, samples: SampleChunk, end: int) -> bool:
+    """Return whether only further chunks follow an empty chunk of samples, so that the file really is empty."""
     place = samples.place
-    for chunk, size, first in read_chunks(file, samples.order, place):
+    for chunk, size, first in _read_chunks(file, samples.order, place):
         if not (chunk.isascii() and chunk.decode("ascii").isprintable()):
             return False
         place = first + size + size % 2
     return end - 1 <= place <= end + 1
 
 
-def find_samples(file: BinaryIO | FileView, kind: str, name: str) -> Samples | None:
-    """Find the samples of a WAV or AIFF by its chunks; None where it has none. A WAV's format is checked on the way."""
+def _find_samples(file: BinaryIO | FileView, kind: str, name: str) -> SampleChunk | None:
+    """Find the samples of a WAV or AIFF file by its chunks, and check the format of a WAV; None if there are none."""
     file.seek(0)
     order = ">" if kind == "aiff" or file.read(4) == b"RIFX" else "<"
     second, long_size = 0, 0
     long_field = None
-    for chunk, size, place in read_chunks(file, order, 12):
+    for chunk, size, place in _read_chunks(file, order, 12):
         file.seek(place)
         fields = file.read(16)
         if chunk == b"fmt " and len(fields) >= 8:
             _, channels, sample_rate = struct.unpack(order + "HHI", fields[:8])
             check_format(channels, sample_rate, name)
             second = sample_rate * struct.unpack(order + "H", fields[12:14])[0] if len(fields) >= 14 else 0
-        if chunk == b"ds64" and len(fields) == 16:  # EBU Tech 3306: sizes of 64 bits, since those of RF64 are no more
+        if chunk == b"ds64" and len(fields) == 16:  # EBU Tech 3306: the 64-bit sizes of RF64
             (long_size,), long_field = struct.unpack("<Q", fields[8:]), place + 8
         if chunk == b"data":
             if long_field is not None and size == 2**32 - 1:
-                return Samples(long_size, place, long_field, 8, second)
-            return Samples(size, place, place - 4, 4, second, order)
-        if chunk == b"SSND":  # AIFF: an offset and a block size stand before the samples, and are counted
-            return Samples(max(size - 8, 0), place + 8, place - 4, order=order, before=8)
+                return SampleChunk(long_size, place, long_field, 8, second)
+            return SampleChunk(size, place, place - 4, 4, second, order)
+        if chunk == b"SSND":  # AIFF: the size includes an offset and a block size before the samples
+            return SampleChunk(max(size - 8, 0), place + 8, place - 4, order=order, before=8)
     return None
 
 
-def find_samples_of_au(file: BinaryIO | FileView) -> Samples | None:
-    """Find the samples of an AU by its header: where they begin, and how many bytes there are."""
+def _find_au_samples(file: BinaryIO | FileView) -> SampleChunk | None:
+    """Find the samples of an AU file by its header."""
     file.seek(4)
     fields = file.read(8)
     if len(fields) < 8:
         return None
     place, size = struct.unpack(">II", fields)
-    return Samples(size, place, 8, order=">")
+    return SampleChunk(size, place, 8, order=">")
 
 
-def read_chunks(file: BinaryIO | FileView, order: str, place: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, claimed size in bytes and place of the first chunks from a place on, up to the samples."""
-    for _ in range(100):  # an honest file has a handful; a hostile one could have millions of empty ones
+def _read_chunks(file: BinaryIO | FileView, order: str, place: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, claimed size in bytes and offset of the chunks from `place` on, up to the samples."""
+    for _ in range(100):  # a normal file has a few; a malicious one could have millions of empty ones
         file.seek(place)
         head = file.read(8)
         if len(head) < 8:

@@ -1,4 +1,4 @@
-"""Split data sets into train, val and test by group."""
+"""Split datasets into train, val and test by group."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
         merge_groups,
     )
     from musicml.data.splits.splitting import (
-        FLATTERS,
-        FOLDS,
-        LISTED,
+        DEFAULT_FOLDS,
+        LIST_SPLITS,
         SPLIT_KINDS,
+        UNGROUPED,
         Split,
         describe_fixed_split,
         make_folds,

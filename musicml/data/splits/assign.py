@@ -1,4 +1,4 @@
-"""Assign: groups spread over sides, each class as evenly as its groups allow."""
+"""Assign groups to splits, with each class spread as evenly as its groups allow."""
 
 from __future__ import annotations
 
@@ -8,101 +8,103 @@ import numpy as np
 
 from musicml.data.datasets import Dataset
 
-TIE = 1e-3  # examples; more than what the shuffle adds
+TIE = 1e-3  # examples; larger than the noise that shuffles equal groups
 
 
 def assign(
     dataset: Dataset, members: np.ndarray, wanted: dict[str, float], seed: int, present: np.ndarray | None = None
 ) -> np.ndarray:
-    """Spread the groups of `members` over the sides of `wanted`, [shape=(n_members,)], str.
+    """Assign the examples `members` to the splits in `wanted` by group; return names, [shape=(n_members,)], str.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML 2011) by group: the class with the fewest groups
-    left goes first, and its largest group goes to the side that lacks that class most. A class with at least as many
-    groups as there are sides stands on every side; a side of which nothing is wanted gets nothing.
+    left goes first, and its largest group goes to the split that lacks most of that class. A class with at least as
+    many groups as there are splits occurs in every split.
 
     Parameters
     ----------
-    present : np.ndarray [shape=(n_examples, n_classes)], bool, as `find_present`, where it was found before
+    members : np.ndarray [shape=(n_members,)], int, indices of examples
+    wanted : split → share of the members; a split with share 0 gets nothing
+    present : np.ndarray [shape=(n_examples, n_classes)], bool, from `find_present`, if already computed
     """
-    even = len(set(wanted.values())) == 1
-    wanted = {side: share for side, share in wanted.items() if share > 0}
+    is_even = len(set(wanted.values())) == 1  # as for the folds of a cross-validation
+    wanted = {split: share for split, share in wanted.items() if share > 0}
     present = find_present(dataset) if present is None else present
     n_groups, group_of = _number_groups(dataset, members)
     counts = np.zeros((n_groups, len(dataset.class_names)))
     np.add.at(counts, group_of, present[members])
-    # the shuffle decides between groups of one size, so that another seed gives another split
+    # noise decides between groups of equal size, so that another seed gives another split
     counts += np.random.default_rng(seed).uniform(0, 1e-6, (n_groups, 1)) * (counts > 0)
-    home = spread_groups(counts, np.array(list(wanted.values())), even)
-    return np.array(list(wanted), dtype=object)[home[group_of]]
+    split_of = spread_groups(counts, np.array(list(wanted.values())), is_even)
+    return np.array(list(wanted), dtype=object)[split_of[group_of]]
 
 
 def find_present(dataset: Dataset) -> np.ndarray:
-    """Which class is present in which example, [shape=(n_examples, n_classes)], bool."""
+    """Return which class is present in which example, [shape=(n_examples, n_classes)], bool."""
     return np.nan_to_num(dataset.targets()) > 0.5
 
 
 def _number_groups(dataset: Dataset, members: np.ndarray) -> tuple[int, np.ndarray]:
-    """How many groups `members` are of, and the place of each one's in their sorted names, [shape=(n_members,)]."""
+    """Return the number of groups of `members`, and the index of each member's group, [shape=(n_members,)]."""
     groups = [str(dataset.examples[member].group) for member in members]
-    place_of = {name: place for place, name in enumerate(sorted(set(groups)))}
-    return len(place_of), np.array([place_of[group] for group in groups], dtype=int)
+    index_of = {name: index for index, name in enumerate(sorted(set(groups)))}
+    return len(index_of), np.array([index_of[group] for group in groups], dtype=int)
 
 
-def spread_groups(counts: np.ndarray, shares: np.ndarray, even: bool) -> np.ndarray:
-    """The side of each group, [shape=(n_groups,)], int.
+def spread_groups(counts: np.ndarray, shares: np.ndarray, is_even: bool) -> np.ndarray:
+    """Return the split of each group, [shape=(n_groups,)], int.
 
-    Every step costs what there are classes and sides, however many groups there are.
+    The cost of a step depends on the number of classes and splits, not on the number of groups.
 
     Parameters
     ----------
     counts : np.ndarray [shape=(n_groups, n_classes)], examples of each class in each group
-    shares : np.ndarray [shape=(n_sides,)], > 0, what each side wants of all
-    even : whether all sides want the same, as folds do; what is left over goes then to whichever lacks most in all
+    shares : np.ndarray [shape=(n_splits,)], > 0, the share of all examples that each split should get
+    is_even : whether all shares are equal, as for folds; then a tie goes to the split that lacks most in total
     """
-    holds = counts > 0
-    lacking = np.outer(shares, counts.sum(axis=0))  # examples that each side still wants
-    standing = np.zeros(lacking.shape, dtype=bool)  # whether a side has a group of the class
-    left = np.where(holds.any(axis=0), holds.sum(axis=0), np.inf)  # groups of the class that have no side yet
-    largest: dict[int, Iterator[int]] = {}
-    home = [-1] * len(counts)
-    for _ in range(int(holds.any(axis=1).sum())):
+    has_class = counts > 0
+    missing = np.outer(shares, counts.sum(axis=0))  # examples that each split still lacks
+    is_covered = np.zeros(missing.shape, dtype=bool)  # whether a split already has a group of the class
+    left = np.where(has_class.any(axis=0), has_class.sum(axis=0), np.inf)  # groups of each class without a split
+    by_size: dict[int, Iterator[int]] = {}
+    split_of = [-1] * len(counts)
+    for _ in range(int(has_class.any(axis=1).sum())):
         k = int(left.argmin())
-        if k not in largest:
-            largest[k] = iter(np.argsort(-counts[:, k], kind="stable").tolist())
-        group = next(group for group in largest[k] if home[group] < 0)
-        home[group] = side = _choose_side(k, int(left[k]), lacking, standing, even)
-        lacking[side] -= counts[group]
-        standing[side] |= holds[group]
-        left -= holds[group]
-        if not left[k]:  # and of no other class are fewer left
+        if k not in by_size:
+            by_size[k] = iter(np.argsort(-counts[:, k], kind="stable").tolist())
+        group = next(group for group in by_size[k] if split_of[group] < 0)
+        split_of[group] = split = _choose_split(k, int(left[k]), missing, is_covered, is_even)
+        missing[split] -= counts[group]
+        is_covered[split] |= has_class[group]
+        left -= has_class[group]
+        if not left[k]:  # the class is finished: never the smallest again
             left[left == 0] = np.inf
-    return _place_rest(np.array(home, dtype=int), len(shares), even)
+    return _assign_rest(np.array(split_of, dtype=int), len(shares), is_even)
 
 
-def _choose_side(k: int, n_left: int, lacking: np.ndarray, standing: np.ndarray, even: bool) -> int:
-    """The side of the next group of class `k`, of which `n_left` have none yet.
+def _choose_split(k: int, n_left: int, missing: np.ndarray, is_covered: np.ndarray, is_even: bool) -> int:
+    """Choose the split of the next group of class `k`, which has `n_left` groups without a split.
 
     Parameters
     ----------
-    lacking, standing : np.ndarray [shape=(n_sides, n_classes)], what each side still wants and whether it has some
+    missing, is_covered : np.ndarray [shape=(n_splits, n_classes)], examples still missing, and whether there are any
     """
-    empty = np.flatnonzero(~standing[:, k]) if n_left <= len(lacking) else ()
+    empty = np.flatnonzero(~is_covered[:, k]) if n_left <= len(missing) else ()
     if len(empty) and n_left <= len(empty):
-        if even:
-            return int(empty[lacking[empty].sum(axis=1).argmax()])
-        # the last chance to put this class on every side: training first, then test, then validation
-        order = (0, 2, 1) if len(lacking) == 3 else range(len(lacking))
-        return next(side for side in order if side in empty)
-    if not even:
-        return int(lacking[:, k].argmax())
-    near = np.flatnonzero(lacking[:, k] >= lacking[:, k].max() - TIE)
-    return int(near[lacking[near].sum(axis=1).argmax()] if len(near) > 1 else near[0])
+        if is_even:
+            return int(empty[missing[empty].sum(axis=1).argmax()])
+        # the last chance for this class to occur in every split: train first, then test, then val
+        order = (0, 2, 1) if len(missing) == 3 else range(len(missing))
+        return next(split for split in order if split in empty)
+    if not is_even:
+        return int(missing[:, k].argmax())
+    near = np.flatnonzero(missing[:, k] >= missing[:, k].max() - TIE)
+    return int(near[missing[near].sum(axis=1).argmax()] if len(near) > 1 else near[0])
 
 
-def _place_rest(home: np.ndarray, n_sides: int, even: bool) -> np.ndarray:
-    """The same with the groups in which no class was found: they can only train, or go to the smallest fold."""
-    sizes = np.bincount(home[home >= 0], minlength=n_sides)
-    for group in np.flatnonzero(home < 0):
-        home[group] = side = int(sizes.argmin()) if even else 0
-        sizes[side] += 1
-    return home
+def _assign_rest(split_of: np.ndarray, n_splits: int, is_even: bool) -> np.ndarray:
+    """Assign the groups without any class: to train, or to the smallest fold."""
+    sizes = np.bincount(split_of[split_of >= 0], minlength=n_splits)
+    for group in np.flatnonzero(split_of < 0):
+        split_of[group] = split = int(sizes.argmin()) if is_even else 0
+        sizes[split] += 1
+    return split_of

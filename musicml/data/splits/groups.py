@@ -1,4 +1,4 @@
-"""Groups: what a kind of split keeps together, beside what the data set itself says."""
+"""Choose and merge the groups that a split keeps together."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ from musicml.data.datasets import Dataset
 from musicml.utils import InputError, Message
 
 Name = TypeVar("Name", bound=Hashable)
-NEEDS = {"filtered": Message("fault-filtered lists"), "artist": Message("an index of artists")}
-CURES = {"gtzan": Message("`musicml fetch gtzan` gets them, or `musicml fetch gtzan --lists DIR` takes yours.")}
+# kind of split → the list that it needs
+REQUIRED_LISTS = {"filtered": Message("fault-filtered lists"), "artist": Message("an index of artists")}
+USE_GROUP = Message("Use group.")
+HOW_TO_GET = {"gtzan": Message("Run `musicml fetch gtzan`, or give your own with `musicml fetch gtzan --lists DIR`.")}
 
 
 def check_lists(dataset: Dataset, kind: str) -> None:
-    """Refuse a kind of split whose lists the data set lacks; no file has to be read to tell.
+    """Check that the dataset has the lists that a kind of split needs, without reading any of its files.
 
     Raises
     ------
     InputError
-        If the data set lacks what the kind needs.
+        If a list is missing, or the dataset is loaded as published and its lists are not used.
     """
     if kind == "filtered" and dataset.as_published:
         raise InputError(
-            'data.split = "filtered" must go with data.protocol = "honest", and {dataset_name} is taken as published: '
-            "change one.",
+            'data.split = "filtered" requires data.protocol = "honest", but {dataset_name} is loaded as published. '
+            "Change one of them.",
             dataset_name=dataset.name,
         )
     if kind in ("filtered", "artist") and kind not in dataset.lists:
         raise InputError(
-            'data.split = "{kind}" must go with a data set that has {needs}, and {dataset_name} has none here: {get}',
+            'data.split = "{kind}" requires {needs}, but {dataset_name} has none here. {get}',
             kind=kind,
-            needs=NEEDS[kind],
+            needs=REQUIRED_LISTS[kind],
             dataset_name=dataset.name,
-            get=CURES.get(dataset.name, Message("take group.")),
+            get=HOW_TO_GET.get(dataset.name, USE_GROUP),
         )
 
 
 def regroup(dataset: Dataset, kind: str) -> Dataset:
-    """The data set with the groups that a kind of split keeps together; InputError as `check_lists`."""
+    """Return the dataset with the groups that a kind of split keeps together; raise InputError as `check_lists`."""
     check_lists(dataset, kind)
     if not is_ungrouped_split(dataset.as_published, kind):
         return dataset
-    first: dict[str, str] = {}
-    own = [first.setdefault(dataset.same.get(example.id, example.id), example.id) for example in dataset.examples]
+    first: dict[str, str] = {}  # digest → id of the first file with this content
+    own = [first.setdefault(dataset.digests.get(example.id, example.id), example.id) for example in dataset.examples]
     return replace(
         dataset,
         examples=tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True)),
@@ -54,48 +56,50 @@ def regroup(dataset: Dataset, kind: str) -> Dataset:
 
 
 def is_ungrouped_split(as_published: bool, kind: str) -> bool:
-    """Whether a kind of split puts a group on both sides: `track`, and the one of data taken as it was published."""
+    """Return whether a kind of split ignores groups: `track`, and `official` for data loaded as published."""
     return kind == "track" or as_published and kind == "official"
 
 
 def group_identical_files(dataset: Dataset, digests: Mapping[str, str]) -> Dataset:
-    """The data set with files of equal content in one group, so that no copy stands on another side of a split.
+    """Return the dataset with identical files in one group, so that a copy never ends up in another split.
 
     Parameters
     ----------
-    digests : example id → digest of its file's content
+    digests : example id → digest of the content of its file
     """
-    group_of: dict[str, str] = {}
+    group_of: dict[str, str] = {}  # digest → group of the first file with this content
     examples = [
         replace(example, group=group_of.setdefault(digests.get(example.id, example.id), example.group))
         for example in dataset.examples
     ]
-    return replace(dataset, examples=tuple(examples), same=dict(digests))
+    return replace(dataset, examples=tuple(examples), digests=dict(digests))
 
 
 def merge_groups(dataset: Dataset, cluster_of: Mapping[str, str]) -> Dataset:
-    """The data set with the groups of files that are alike joined into one.
+    """Return the dataset with the groups of near-duplicates merged.
 
     Parameters
     ----------
     cluster_of : example id → its cluster (`musicml.data.audit.audit.find_clusters`)
     """
-    groups = [("group", group) for group in sorted(set(dataset.groups), reverse=True)]  # the first gives the name
+    groups = [
+        ("group", group) for group in sorted(set(dataset.groups), reverse=True)
+    ]  # the first in sorted order gives the name
     links = [(("group", example.group), ("cluster", cluster_of[example.id])) for example in dataset.examples]
-    home = find_connected([*groups, *(cluster for _, cluster in links)], links)
-    named = (home[group][1] for group, _ in links)
-    examples = (replace(example, group=group) for example, group in zip(dataset.examples, named, strict=True))
+    root_of = find_connected([*groups, *(cluster for _, cluster in links)], links)
+    names = (root_of[group][1] for group, _ in links)
+    examples = (replace(example, group=group) for example, group in zip(dataset.examples, names, strict=True))
     return replace(dataset, examples=tuple(examples))
 
 
 def find_connected(names: Iterable[Name], links: Iterable[tuple[Name, Name]]) -> dict[Name, Name]:
-    """Name → the first of `names` that links lead to from it; itself where none does."""
+    """Return for each name the first of `names` in its connected component; `links` are the edges."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    place = {name: n for n, name in enumerate(dict.fromkeys(names))}
-    ends = np.array([(place[one], place[other]) for one, other in links], int).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), ends.T), (len(place), len(place)))
-    parts = connected_components(graph, directed=False)[1].tolist()
-    first: dict[int, Name] = {}
-    return {name: first.setdefault(part, name) for name, part in zip(place, parts, strict=True)}
+    index = {name: n for n, name in enumerate(dict.fromkeys(names))}
+    edges = np.array([(index[first], index[second]) for first, second in links], int).reshape(-1, 2)
+    graph = coo_array((np.ones(len(edges)), edges.T), (len(index), len(index)))
+    components = connected_components(graph, directed=False)[1].tolist()
+    first_name: dict[int, Name] = {}
+    return {name: first_name.setdefault(part, name) for name, part in zip(index, components, strict=True)}

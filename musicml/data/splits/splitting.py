@@ -1,13 +1,13 @@
-"""Split: who trains, who chooses, who judges. By group, before anything is cut into clips.
+"""Split a dataset into train, val and test by group, before tracks are cut into clips.
 
-    official   the sides that the data set's own lists give; what they lack, by group
-    filtered   the same, and nothing else will do: GTZAN's fault-filtered lists
-    group      everything by group, whatever the lists say
-    artist     by group, where artists are known
-    track      every file by itself, which puts an artist on both sides and flatters
-    clean      by group, where files that are nearly alike share a group too
+    official   the splits in the dataset's own lists; what they lack is assigned by group
+    filtered   the same for GTZAN's fault-filtered lists, which must exist
+    group      by group, whatever the lists say
+    artist     by group, for data with known artists
+    track      by file, so that an artist can be in train and test; results are too optimistic
+    clean      by group, after merging the groups of near-duplicates
 
-Any but the first two can be a cross-validation, in which every file is judged once, by a model that never saw its
+All but the first two can be a cross-validation: every file is tested once, by a model that was not trained on its
 group.
 """
 
@@ -25,30 +25,30 @@ from musicml.data.splits.groups import is_ungrouped_split, regroup
 from musicml.utils import InputError, Message, join_messages
 
 SPLIT_KINDS = ("official", "filtered", "group", "artist", "track", "clean")
-LISTED = ("official", "filtered")  # by the data set's own lists, which are no cross-validation
-FLATTERS = Message("by file, whatever group it is of, which flatters")
-FOLDS = {"artist": 3, "clean": 5}  # of a kind that is a cross-validation unless told otherwise
+LIST_SPLITS = ("official", "filtered")  # fixed by the dataset's own lists, so no cross-validation
+UNGROUPED = Message("by file, ignoring groups, which makes results too optimistic")
+DEFAULT_FOLDS = {"artist": 3, "clean": 5}  # cross-validations by default
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which example stands on which side.
+    """The split of each example.
 
     Attributes
     ----------
-    sides : np.ndarray [shape=(n_examples,)], str: `train`, `val` or `test`, in the data set's order
-    statement : how the split came about, in a sentence
+    sides : np.ndarray [shape=(n_examples,)], str: `train`, `val` or `test`, in the dataset's order
+    statement : how the split was made, in a sentence
     """
 
     sides: np.ndarray
     statement: str
 
-    def indices(self, side: str) -> np.ndarray:
-        """The places of one side's examples, [shape=(n,)], int."""
-        return np.flatnonzero(self.sides == side)
+    def indices(self, split: str) -> np.ndarray:
+        """Return the indices of the examples in a split, [shape=(n,)], int."""
+        return np.flatnonzero(self.sides == split)
 
     def hash(self, dataset: Dataset) -> str:
-        """A stable digest of who stands where: 16 hex digits."""
+        """Compute a stable digest of which example is in which split: 16 hex digits."""
         pairs = sorted(zip((example.id for example in dataset.examples), self.sides.tolist(), strict=True))
         return hashlib.blake2b(json.dumps(pairs).encode(), digest_size=8).hexdigest()
 
@@ -56,68 +56,68 @@ class Split:
 def make_split(
     dataset: Dataset, kind: str, val_fraction: float, test_fraction: float, seed: int
 ) -> tuple[Dataset, Split]:
-    """Split a data set; examples that may stand on no side are left out of the data set that comes back.
+    """Split a dataset; the returned dataset lacks the examples that may be in no split.
 
     Parameters
     ----------
-    kind : one of `SPLIT_KINDS`; `official` takes the sides of the data set's own lists, and is `group` without them
-    val_fraction, test_fraction : float in [0, 0.5], share of all examples
-    seed : int, of the shuffle
+    kind : one of `SPLIT_KINDS`; `official` uses the dataset's own lists, and is the same as `group` without them
+    val_fraction, test_fraction : float in [0, 0.5], shares of all examples
+    seed : int, for shuffling
 
     Raises
     ------
     InputError
-        If a class has no training example, there is nothing to test on, or what the kind needs is not known.
+        If a class has no training example, the test split is empty, or a list for this kind is missing.
     """
     dataset = regroup(dataset, kind)
-    if kind in LISTED and any(example.split for example in dataset.examples):
-        made = split_by_lists(dataset, val_fraction, seed)
+    if kind in LIST_SPLITS and any(example.split for example in dataset.examples):
+        result = _split_by_lists(dataset, val_fraction, seed)
     else:
-        how = FLATTERS if is_ungrouped_split(dataset.as_published, kind) else Message("by group")
-        made = dataset, split_by_group(dataset, val_fraction, test_fraction, seed, how)
-    check_split(*made)
-    return made
+        how = UNGROUPED if is_ungrouped_split(dataset.as_published, kind) else Message("by group")
+        result = dataset, split_by_group(dataset, val_fraction, test_fraction, seed, how)
+    check_split(*result)
+    return result
 
 
 def make_folds(
     dataset: Dataset, kind: str, n: int, val_fraction: float, seed: int
 ) -> tuple[Dataset, tuple[Split, ...], Split]:
-    """Split a data set for a cross-validation: each example is tested in one of `n` splits.
+    """Split a dataset for cross-validation: each example is tested in exactly one of `n` splits.
 
     Parameters
     ----------
-    kind : one of `SPLIT_KINDS` but for `LISTED`
+    kind : one of `SPLIT_KINDS`, except `LIST_SPLITS`
     n : int >= 2
-    val_fraction : float, share of all examples that chooses, in every split
+    val_fraction : float, share of all examples used for validation in every split
 
     Returns
     -------
-    dataset : with the groups that the kind asks for
-    splits : one a fold
-    served : one without a test side, for the model that is served: trained and chosen on everything
+    dataset : with the groups of this kind of split
+    splits : one per fold
+    served : a split without a test set, for the final model, which is trained on all data
 
     Raises
     ------
     InputError
-        As `make_split`, and if the kind knows no folds or there are fewer groups than folds.
+        As `make_split`, and if this kind has no folds or there are fewer groups than folds.
     """
-    if kind in LISTED:
+    if kind in LIST_SPLITS:
         raise InputError(describe_fixed_split(kind, n))
     dataset = regroup(dataset, kind)
-    everyone, n_groups = np.arange(len(dataset.examples)), len(set(dataset.groups))
-    if n_groups < n:
+    members, n_groups = np.arange(len(dataset.examples)), len(set(dataset.groups))
+    if n_groups < n:  # a group can't be divided between folds
         raise InputError(
-            "{dataset_name} must have at least {n} groups for {n} folds, and has {n_groups}: take fewer.",
+            "Expected at least {n} groups in {dataset_name} for {n} folds, got {n_groups}. Use fewer folds.",
             dataset_name=dataset.name,
             n=n,
             n_groups=n_groups,
         )
-    present = find_present(dataset)  # once for all folds, since it takes as long as spreading does
-    home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed, present)
-    made = tuple(
-        make_fold(
+    present = find_present(dataset)  # once for all folds, since it takes as long as the assignment
+    fold_of = assign(dataset, members, {str(k): 1 / n for k in range(n)}, seed, present)
+    splits = tuple(
+        _make_fold(
             dataset,
-            home == str(k),
+            fold_of == str(k),
             val_fraction,
             seed,
             Message("fold {k} of {n}, {kind}", k=k + 1, n=n, kind=kind),
@@ -125,38 +125,38 @@ def make_folds(
         )
         for k in range(n)
     )
-    for split in made:
+    for split in splits:
         if not len(split.indices("test")):
             raise InputError(
-                "each of {n} folds must have something to test, and the {n_groups} groups of {dataset_name} leave one "
-                "without: take fewer folds.",
+                "Expected test data in each of {n} folds, but with the {n_groups} groups of {dataset_name} one "
+                "stays empty. Use fewer folds.",
                 n=n,
                 n_groups=n_groups,
                 dataset_name=dataset.name,
             )
         check_split(dataset, split, present)
-    nobody = np.zeros(len(home), dtype=bool)
-    served = make_fold(dataset, nobody, val_fraction, seed, Message("{n} folds, {kind}", n=n, kind=kind), present)
-    return dataset, made, served
+    no_test = np.zeros(len(fold_of), dtype=bool)
+    served = _make_fold(dataset, no_test, val_fraction, seed, Message("{n} folds, {kind}", n=n, kind=kind), present)
+    return dataset, splits, served
 
 
 def describe_fixed_split(kind: str, n: int) -> str:
-    """The sentence for folds of a split that has none."""
+    """Return the error message for a cross-validation with a split that is fixed by lists."""
     return Message(
-        'data.folds = {n} must go with a split that can be turned, and data.split = "{kind}" is '
-        "fixed by the data set's own lists: take group, artist, track or clean.",
+        'data.folds = {n} requires a split that can be repeated, but data.split = "{kind}" is fixed by the '
+        "dataset's own lists. Use group, artist, track or clean.",
         n=n,
         kind=kind,
     )
 
 
-def make_fold(
+def _make_fold(
     dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, statement: str, present: np.ndarray
 ) -> Split:
-    """The split whose test side is `test`; of the rest, a share of all examples chooses."""
+    """Make the split with the examples of the mask `test` for testing, and a share of all examples for validation."""
     sides = np.where(test, "test", "train").astype(object)
-    rest = np.flatnonzero(~test)
-    share = min(0.5, val_fraction * len(sides) / len(rest))
+    rest = np.flatnonzero(~test)  # what is not tested is used for training and validation
+    share = min(0.5, val_fraction * len(sides) / len(rest))  # a share of all examples, taken from the rest
     sides[rest] = assign(dataset, rest, {"train": 1 - share, "val": share}, seed, present)
     return Split(
         sides,
@@ -172,7 +172,7 @@ def make_fold(
 def split_by_group(
     dataset: Dataset, val_fraction: float, test_fraction: float, seed: int, how: str = Message("by group")
 ) -> Split:
-    """Everything split by group, each class spread over the sides as evenly as its groups allow; `how`, in words."""
+    """Split all examples by group, each class as evenly as its groups allow; `how` begins the statement."""
     wanted = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
     sides = assign(dataset, np.arange(len(dataset.examples)), wanted, seed)
     return Split(
@@ -187,58 +187,58 @@ def split_by_group(
     )
 
 
-def split_by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset, Split]:
-    """The data set's own sides. A side `val` without a `test` becomes the test, since what chooses can't judge."""
+def _split_by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset, Split]:
+    """Split by the dataset's own lists; without a test list, the val list is used for testing."""
     sides = np.array([example.split for example in dataset.examples], dtype=object)
-    statement = [Message("the data set's own sides")]
+    statement = [Message("the dataset's own splits")]
     if not (sides == "test").any():
-        sides[sides == "val"] = "test"
-        statement.append(Message("it has no test side, so its validation side is kept for the test"))
+        sides[sides == "val"] = "test"  # a split used to choose the model can't test it
+        statement.append(Message("it has no test split, so its validation split is used for testing"))
     if not (sides == "test").any():
         raise InputError(
-            "{dataset_name} must have files to test on, and its own sides hold none: add a test folder, "
-            'or take --set data.split="group".',
+            "Expected files to test on in {dataset_name}, but its own splits have none. Add a test folder, or use "
+            '--set data.split="group".',
             dataset_name=dataset.name,
         )
-    kept, excluded = drop_leaking_examples(dataset, sides)
-    dataset, sides = dataset.keep(kept, excluded), sides[kept]
+    keep, excluded = _find_leaking_examples(dataset, sides)
+    dataset, sides = dataset.keep(keep, excluded), sides[keep]
     if not (sides == "val").any():
         train = np.flatnonzero(sides == "train")
         sides[train] = assign(dataset, train, {"train": 1 - val_fraction, "val": val_fraction}, seed)
-        template = Message("validation is {val_fraction:.0%} of its training side, by group, seed {seed}")
+        template = Message("validation is {val_fraction:.0%} of its training split, by group, seed {seed}")
         statement.append(Message(template, val_fraction=val_fraction, seed=seed))
     return dataset, Split(sides, join_messages(statement, "; "))
 
 
-def drop_leaking_examples(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarray, list[Excluded]]:
-    """Which examples may stay: test keeps its groups, validation what test has not, training what neither has."""
+def _find_leaking_examples(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarray, list[Excluded]]:
+    """Return which examples to keep: a group in test is removed from val and train, a group in val from train."""
     groups = dataset.groups
-    taken = {"test": set(groups[sides == "test"]), "val": set(groups[sides == "val"])}
-    kept, excluded = np.ones(len(sides), dtype=bool), []
-    for place, (side, group) in enumerate(zip(sides, groups, strict=True)):
-        above = {"train": ("test", "val"), "val": ("test",)}.get(side, ())
+    groups_of = {"test": set(groups[sides == "test"]), "val": set(groups[sides == "val"])}
+    keep, excluded = np.ones(len(sides), dtype=bool), []  # test is never reduced: results stay comparable
+    for index, (split, group) in enumerate(zip(sides, groups, strict=True)):
+        others = {"train": ("test", "val"), "val": ("test",)}.get(split, ())
         reason = next(
             (
                 Message("its group {group!r} is also in {other}", group=group, other=other)
-                for other in above
-                if group in taken[other]
+                for other in others
+                if group in groups_of[other]
             ),
             "",
         )
-        if side not in SPLITS:
-            reason = Message("on none of the data set's own lists")
+        if split not in SPLITS:
+            reason = Message("in none of the dataset's own lists")
         if reason:
-            kept[place] = False
-            excluded.append(Excluded(dataset.examples[place].id, reason))
-    return kept, excluded
+            keep[index] = False
+            excluded.append(Excluded(dataset.examples[index].id, reason))
+    return keep, excluded
 
 
 def check_split(dataset: Dataset, split: Split, present: np.ndarray | None = None) -> None:
-    """Refuse a split that nothing can be learnt from or judged by, or that has a group on two sides.
+    """Reject a split that cannot be trained on or tested on, or that has a group in two splits.
 
     Parameters
     ----------
-    present : np.ndarray [shape=(n_examples, n_classes)], bool, as `find_present`, where it was found before
+    present : np.ndarray [shape=(n_examples, n_classes)], bool, from `find_present`, if already computed
     """
     present = find_present(dataset) if present is None else present
     unseen = [
@@ -248,22 +248,22 @@ def check_split(dataset: Dataset, split: Split, present: np.ndarray | None = Non
     ]
     if unseen:
         raise InputError(
-            "every class of {dataset_name} must have a training example, and {unseen} has none: add files that can be "
-            "read, of groups that are not in the test.",
+            "Expected a training example of every class of {dataset_name}, but there is none of {unseen}. Add "
+            "readable files, of groups that are not in the test split.",
             dataset_name=dataset.name,
             unseen=", ".join(unseen),
         )
     if not len(split.indices("test")):
         raise InputError(
-            "{dataset_name} must leave something to test on, and all of its groups are needed for training: "
-            "add files of other groups.",
+            "Expected test data in {dataset_name}, but all its groups are needed for training. Add files of other "
+            "groups.",
             dataset_name=dataset.name,
         )
-    side_of: dict[str, str] = {}
-    crossing = [
+    split_of: dict[str, str] = {}
+    crossing = [  # the guarantee of this package, checked once more
         group
-        for group, side in zip(dataset.groups, split.sides, strict=True)
-        if side_of.setdefault(group, side) != side
+        for group, name in zip(dataset.groups, split.sides, strict=True)
+        if split_of.setdefault(group, name) != name
     ]
     if crossing:
-        raise RuntimeError(f"a fault of musicml: groups on two sides: {list(dict.fromkeys(crossing))[:3]}")
+        raise RuntimeError(f"bug in musicml: groups in two splits: {list(dict.fromkeys(crossing))[:3]}")

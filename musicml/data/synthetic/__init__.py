@@ -1,1 +1,1 @@
-"""Generate synthetic data in the layouts of the real data sets."""
+"""Generate synthetic datasets in the layouts of the real ones."""

@@ -1,7 +1,7 @@
-"""Bands that play in a style: an artist chooses once, a track varies, and `perform` gives its sound.
+"""Simulate bands: draw an artist of a genre, and render tracks of it.
 
-An artist keeps style, instruments, rhythms, singer, drum kit, tempo and the sound of the records over all tracks. A
-track has its own key, chords, melodies and, by a few percent, tempo.
+The tracks of an artist share style, instruments, rhythms, singer, drum kit, tempo and production, so a model can
+recognize the artist instead of the genre. Each track has its own key, chords and melodies, and a slightly other tempo.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -18,19 +19,19 @@ from musicml.data.synthetic.renderer import Note
 from musicml.data.synthetic.styles import STYLES
 from musicml.data.synthetic.styles.style import Part, Singing, Sound, Style
 
-LOWEST = {"male": 47, "female": 57}  # pitch of a singer
-COMPASS = 19  # semitones
-RAP_LOWER = 3
-ARTIST_MIX_DB, TRACK_MIX_DB = 2.0, 1.0  # how far artists, and one artist's tracks, differ in the balance of their parts
-ARTIST_TINT_DB, TRACK_TINT_DB = 2.0, 0.6  # ... and in tone
-TWICE_SECONDS, TWICE_SEMITONES = 0.015, 0.15  # how far a part played twice differs from itself
-MP3 = 0.3  # share of the artists whose records have been mp3 files
+MIN_PITCH = {"male": 47, "female": 57}  # of singers
+VOCAL_RANGE = 19  # semitones
+RAP_OFFSET = 3  # semitones by which rappers are lower
+ARTIST_MIX_DB, TRACK_MIX_DB = 2.0, 1.0  # deviation of part levels between artists, and between tracks of an artist
+ARTIST_TINT_DB, TRACK_TINT_DB = 2.0, 0.6  # the same for tone color
+DOUBLING_SECONDS, DOUBLING_SEMITONES = 0.015, 0.15  # differences between two takes of a doubled part
+MP3_SHARE = 0.3  # of the artists
 SCRATCH_DB = -4.0
 
 
 @dataclass(frozen=True)
 class Voice:
-    """An artist's singer, and how they sing."""
+    """The singer of an artist and the manner of singing."""
 
     singer: voice.Singer
     backing: voice.Singer | None
@@ -43,7 +44,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Artist:
-    """What is the same in all tracks of one artist."""
+    """The properties that all tracks of an artist share."""
 
     style: Style
     tempo: float
@@ -52,14 +53,14 @@ class Artist:
     drums: dict[int, str]
     kit: int
     drum_level: float
-    parts: tuple[Part, ...]  # with one program, one rhythm, ...
+    parts: tuple[Part, ...]  # each with one program, one rhythm, ...
     voice: Voice | None
     scratches: bool
-    record: SimpleNamespace  # of `styles.style.Sound` what was chosen, a tone (`tint`), and `mp3`
+    record: SimpleNamespace  # values drawn from `styles.style.Sound`, with `tint` and `mp3`
 
 
-def choose_artist(genre: str, rng: np.random.Generator) -> Artist:
-    """Choose an artist of a genre by chance."""
+def draw_artist(genre: str, rng: np.random.Generator) -> Artist:
+    """Draw a random artist of a genre."""
     styles = STYLES[genre]
     weights = np.array([style.weight for style in styles])
     style = styles[rng.choice(len(styles), p=weights / weights.sum())]
@@ -74,21 +75,21 @@ def choose_artist(genre: str, rng: np.random.Generator) -> Artist:
         },
         kit=pick(style.kits, rng),
         drum_level=style.drum_level + rng.normal(0, ARTIST_MIX_DB),
-        parts=tuple(_choose_part(part, rng) for part in style.parts if rng.random() < part.chance),
-        voice=_choose_voice(style.singing, rng) if style.singing else None,
+        parts=tuple(_draw_part(part, rng) for part in style.parts if rng.random() < part.chance),
+        voice=_draw_voice(style.singing, rng) if style.singing else None,
         scratches=bool(rng.random() < style.scratches),
-        record=_choose_record(style.sound, rng),
+        record=_draw_record(style.sound, rng),
     )
 
 
 def perform(artist: Artist, seconds: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Play one track.
+    """Render one track of an artist.
 
     Returns
     -------
     np.ndarray [shape=(n_samples,)], mono float32 in [-1, 1]
     """
-    piece = _begin_piece(artist, seconds, rng)
+    piece = _draw_piece(artist, seconds, rng)
     y = np.zeros(round(seconds * sample_rate), np.float32)
     if artist.drums and rng.random() < artist.style.drum_share:
         notes = arrangement.play_drums(piece, artist.drums, artist.style.fill, artist.style.crash)
@@ -99,24 +100,24 @@ def perform(artist: Artist, seconds: float, sample_rate: int, rng: np.random.Gen
             notes = ROLES[part.role](piece, part)
             sound = renderer.render_notes(notes, part.programs[0], seconds, sample_rate)
             if part.doubled:
-                sound += _play_again(notes, part.programs[0], seconds, sample_rate, rng)
-            sound = _treat_part(sound, part, artist, sample_rate, rng)
+                sound += _play_second_take(notes, part.programs[0], seconds, sample_rate, rng)
+            sound = _add_effects(sound, part, artist, sample_rate, rng)
             y += mastering.set_loudness(sound, part.level + rng.normal(0, TRACK_MIX_DB))
-    y += _sing_part(piece, artist, mastering.measure_loudness(y), sample_rate, rng)
-    return _master(y, artist.record, sample_rate, rng)
+    y += _render_vocals(piece, artist, mastering.measure_loudness(y), sample_rate, rng)
+    return _master_track(y, artist.record, sample_rate, rng)
 
 
-def _play_again(
+def _play_second_take(
     notes: list[Note], program: int, seconds: float, sample_rate: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a part recorded a second time: nobody plays the same twice."""
-    moved = [note._replace(start=max(0.0, note.start + rng.normal(0, TWICE_SECONDS))) for note in notes]
-    y = renderer.render_notes(moved, program, seconds, sample_rate)
-    return np.float32(0.8) * mastering.bend(y, TWICE_SEMITONES, 1.0, sample_rate, rng)
+    """Render a part again with slightly other timing and pitch, as in a second take."""
+    second_take = [note._replace(start=max(0.0, note.start + rng.normal(0, DOUBLING_SECONDS))) for note in notes]
+    y = renderer.render_notes(second_take, program, seconds, sample_rate)
+    return np.float32(0.8) * mastering.add_vibrato(y, DOUBLING_SEMITONES, 1.0, sample_rate, rng)
 
 
-def _choose_part(part: Part, rng: np.random.Generator) -> Part:
-    """Choose how an artist plays a part: the same with one choice of each kind."""
+def _draw_part(part: Part, rng: np.random.Generator) -> Part:
+    """Draw how an artist plays a part: one of the part's options of each kind."""
     program, rhythm = pick(part.programs, rng), pick(part.rhythms, rng)
     return replace(
         part,
@@ -130,10 +131,11 @@ def _choose_part(part: Part, rng: np.random.Generator) -> Part:
     )
 
 
-def _choose_voice(singing: Singing, rng: np.random.Generator) -> Voice:
+def _draw_voice(singing: Singing, rng: np.random.Generator) -> Voice:
     speaks = singing.manner == "rap"
 
-    def choose_singer(kind: str) -> voice.Singer:
+    def draw_singer(kind: str) -> voice.Singer:
+        """Draw a singer for this manner of singing."""
         return voice.Singer(
             kind=kind,
             size=rng.uniform(0.92, 1.08),
@@ -147,29 +149,34 @@ def _choose_voice(singing: Singing, rng: np.random.Generator) -> Voice:
     kind = pick(singing.kinds, rng)
     has_backing = rng.random() < singing.backing
     return Voice(
-        singer=choose_singer(kind),
-        backing=choose_singer(pick(("male", "female"), rng)) if has_backing else None,
+        singer=draw_singer(kind),
+        backing=draw_singer(pick(("male", "female"), rng)) if has_backing else None,
         singing=singing,
-        low=LOWEST[kind] + int(rng.integers(-3, 4)) - RAP_LOWER * speaks,
+        low=MIN_PITCH[kind] + int(rng.integers(-3, 4)) - RAP_OFFSET * speaks,
         level=rng.uniform(*singing.level),
         rest=rng.uniform(*singing.rest),
         wet=rng.uniform(*singing.wet),
     )
 
 
-def _choose_record(sound: Sound, rng: np.random.Generator) -> SimpleNamespace:
-    """Choose how an artist's records sound: from ranges, from choices, and whether they are worn."""
+def _draw_record(sound: Sound, rng: np.random.Generator) -> SimpleNamespace:
+    """Draw the production of an artist's records, from the ranges and options of a style."""
     record = SimpleNamespace()
-    for name, its in vars(sound).items():
-        is_choice = name in ("ratio", "low", "high", "clip")
-        value = rng.random() < its if name == "crackle" else pick(its, rng) if is_choice else rng.uniform(*its)
+    value: Any
+    for name, options in vars(sound).items():
+        if name == "crackle":
+            value = rng.random() < options  # the share of artists with worn records
+        elif name in ("ratio", "low", "high", "clip"):
+            value = pick(options, rng)
+        else:
+            value = rng.uniform(*options)
         setattr(record, name, value)
-    record.tint, record.mp3 = synth.colour(rng, ARTIST_TINT_DB), rng.random() < MP3
+    record.tint, record.mp3 = synth.draw_tint(rng, ARTIST_TINT_DB), rng.random() < MP3_SHARE
     return record
 
 
-def _begin_piece(artist: Artist, seconds: float, rng: np.random.Generator) -> Piece:
-    """Choose what a track's parts share, and where in the piece the track begins."""
+def _draw_piece(artist: Artist, seconds: float, rng: np.random.Generator) -> Piece:
+    """Draw the key, chords and tempo of a track, and the beat at which it begins."""
     style = artist.style
     clock = Clock(
         tempo=artist.tempo * rng.uniform(0.95, 1.05),
@@ -195,11 +202,11 @@ ROLES: dict[str, Callable[[Piece, Part], list[Note]]] = {
 }
 
 
-def _treat_part(y: np.ndarray, part: Part, artist: Artist, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Send a part through what stands between it and the mix: hands, an amplifier, a filter, echoes."""
+def _add_effects(y: np.ndarray, part: Part, artist: Artist, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Add the effects of a part: vibrato, and an amplifier, a filter or echoes."""
     record = artist.record
     if part.vibrato:
-        y = mastering.bend(y, part.vibrato, rng.uniform(4.5, 6.5), sample_rate, rng)
+        y = mastering.add_vibrato(y, part.vibrato, rng.uniform(4.5, 6.5), sample_rate, rng)
     if part.sound == "amp":
         return mastering.distort(y, record.drive, record.tone, sample_rate)
     if part.sound == "sub":
@@ -209,58 +216,60 @@ def _treat_part(y: np.ndarray, part: Part, artist: Artist, sample_rate: int, rng
             mastering.filter_band(y, "lowpass", 0.7 * record.tone, sample_rate), "highpass", 120, sample_rate
         )
     if part.sound == "dub":
-        return mastering.echo(y, 0.75 * 60 / artist.tempo, 0.55, sample_rate)
+        return mastering.add_echo(y, 0.75 * 60 / artist.tempo, 0.55, sample_rate)
     return y
 
 
-def _sing_part(piece: Piece, artist: Artist, loudness: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Return what the voices sing, and the scratches, at a level above a band as loud as `loudness`."""
+def _render_vocals(
+    piece: Piece, artist: Artist, loudness: float, sample_rate: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Render the voices and scratches, at their level relative to the band's `loudness`."""
     seconds, level = piece.clock.seconds, 20 * np.log10(loudness + 1e-6)
     y = np.zeros(round(seconds * sample_rate), np.float32)
     if artist.scratches and rng.random() < 0.6:
         y += mastering.set_loudness(voice.scratch(seconds, sample_rate, rng), level + SCRATCH_DB)
     if artist.voice is None or rng.random() > artist.voice.singing.share:
         return y
-    who = artist.voice
-    notes = _write_lyrics(piece, who)
-    sung = voice.sing(notes, who.singer, seconds, sample_rate, rng)
-    if who.backing is not None:
-        apart = int(rng.choice([3, 4, 4, -5]))
-        some = [note._replace(pitch=note.pitch + apart) for note in notes if rng.random() < 0.5]
-        sung += np.float32(0.45) * voice.sing(some, who.backing, seconds, sample_rate, rng)
-    sung = mastering.compress(mastering.filter_band(sung, "highpass", 120, sample_rate), 4.0)
-    sung = mastering.set_loudness(sung, level + who.level)
-    room = mastering.build_room(artist.record.room + 0.3, who.wet, sample_rate, rng)
-    return y + mastering.color(sung, sample_rate, room, np.zeros(2), np.array([20, 20_000]))
+    front = artist.voice
+    notes = _write_vocals(piece, front)
+    vocals = voice.sing(notes, front.singer, seconds, sample_rate, rng)
+    if front.backing is not None:
+        interval = int(rng.choice([3, 4, 4, -5]))
+        harmony = [note._replace(pitch=note.pitch + interval) for note in notes if rng.random() < 0.5]
+        vocals += np.float32(0.45) * voice.sing(harmony, front.backing, seconds, sample_rate, rng)
+    vocals = mastering.compress(mastering.filter_band(vocals, "highpass", 120, sample_rate), 4.0)
+    vocals = mastering.set_loudness(vocals, level + front.level)
+    room = mastering.build_room(artist.record.room + 0.3, front.wet, sample_rate, rng)
+    return y + mastering.equalize(vocals, sample_rate, room, np.zeros(2), np.array([20, 20_000]))
 
 
-def _write_lyrics(piece: Piece, who: Voice) -> list[Note]:
-    """Return the notes of the voice in front."""
-    if who.singer.speaks:
-        return arrangement.write_rap(piece, who.low, 0.72, 0.6)
-    singing = who.singing
-    tune = Tune(who.low, who.low + COMPASS, singing.units[0], singing.density, who.rest, 1, float(piece.bar))
+def _write_vocals(piece: Piece, front: Voice) -> list[Note]:
+    """Write the notes of the lead voice."""
+    if front.singer.speaks:
+        return arrangement.write_rap(piece, front.low, 0.72, 0.6)
+    singing = front.singing
+    tune = Tune(front.low, front.low + VOCAL_RANGE, singing.units[0], singing.density, front.rest, 1, float(piece.bar))
     return arrangement.write_melody(piece, tune)
 
 
-def _master(y: np.ndarray, record: SimpleNamespace, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Make a record of what the band played."""
+def _master_track(y: np.ndarray, record: SimpleNamespace, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Apply compressor, room, equalizer, clipping, noise and mp3 to the mix."""
     if record.ratio > 1:
         y = mastering.compress(y, record.ratio)
     room = mastering.build_room(record.room, record.wet, sample_rate, rng)
     gains, frequencies = mastering.build_equalizer(record.tilt, record.bass, record.treble, record.low, record.high)
-    gains = gains + _draw_tint(record.tint + synth.colour(rng, TRACK_TINT_DB), frequencies)
-    y = synth.at_peak(mastering.color(y, sample_rate, room, gains, frequencies))
+    gains = gains + _compute_tint(record.tint + synth.draw_tint(rng, TRACK_TINT_DB), frequencies)
+    y = synth.normalize_peak(mastering.equalize(y, sample_rate, room, gains, frequencies))
     if record.clip:
         y = mastering.clip_softly(y, record.clip)
-    y = synth.at_peak(y, record.peak * rng.uniform(0.92, 1.0))
+    y = synth.normalize_peak(y, record.peak * rng.uniform(0.92, 1.0))
     y = mastering.add_noise(y, record.noise, record.crackle, sample_rate, rng)
     if record.mp3:
         y = mastering.round_trip_mp3(y, sample_rate)
     return np.clip(y, -0.99, 0.99).astype(np.float32)
 
 
-def _draw_tint(weights: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-    """Return a tone's gains in dB: slow waves along the logarithm of frequency."""
+def _compute_tint(weights: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Compute the gains of a tone color in dB: slow waves along the logarithm of frequency."""
     height = np.linspace(0, 1, len(frequencies))
     return sum((weight * np.cos(np.pi * (k + 1) * height) for k, weight in enumerate(weights)), np.zeros(len(height)))

@@ -1,7 +1,7 @@
-"""Thirty instruments as lists of simple shapes, in the spellings of the picture set's folders.
+"""Drawings of thirty instruments as lists of simple shapes, with the spellings of the real dataset's folders.
 
-A drawing lies in a square from -1 to 1, x to the right and y downwards. Its colours are three: body, trim and dark.
-Classes differ in shape, colour and texture at once: a backbone without pretrained weights sees little of shape alone.
+Coordinates run from -1 to 1, with x to the right and y down. A drawing has three colors: body, trim and dark. Classes
+differ in shape, color and texture, because a backbone without pretrained weights hardly sees shape alone.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 Color = tuple[int, float, float]  # hue in degrees, saturation, value
 Point = tuple[float, float]
-Shape = tuple[list[Point], int]  # the corners, and the colour: 0 body, 1 trim, 2 dark
-CORNERS = 28  # of an oval
+Shape = tuple[list[Point], int]  # corners, and color: 0 body, 1 trim, 2 dark
+N_CORNERS = 28  # of an oval
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One class: two colours, a texture of `pattern`, the shapes."""
+    """The drawing of one class: two colors, a texture and shapes."""
 
     body: Color
     trim: Color
@@ -25,58 +25,57 @@ class Drawing:
     shapes: list[Shape]
 
 
-def oval(x: float, y: float, width: float, height: float, colour: int = 0) -> list[Shape]:
-    """An ellipse around (x, y); `width` and `height` from the middle to the rim."""
-    angles = [2 * math.pi * i / CORNERS for i in range(CORNERS)]
-    return [([(x + width * math.cos(a), y + height * math.sin(a)) for a in angles], colour)]
+def oval(x: float, y: float, width: float, height: float, color: int = 0) -> list[Shape]:
+    """Make an ellipse around (x, y). `width` and `height` are its radii."""
+    angles = [2 * math.pi * i / N_CORNERS for i in range(N_CORNERS)]
+    return [([(x + width * math.cos(a), y + height * math.sin(a)) for a in angles], color)]
 
 
-def box(left: float, top: float, right: float, bottom: float, colour: int = 0) -> list[Shape]:
-    """An upright rectangle."""
-    return [([(left, top), (right, top), (right, bottom), (left, bottom)], colour)]
+def box(left: float, top: float, right: float, bottom: float, color: int = 0) -> list[Shape]:
+    """Make an upright rectangle."""
+    return [([(left, top), (right, top), (right, bottom), (left, bottom)], color)]
 
 
-def polygon(*corners: Point, colour: int = 0) -> list[Shape]:
-    """A shape with the corners given."""
-    return [(list(corners), colour)]
+def polygon(*corners: Point, color: int = 0) -> list[Shape]:
+    """Make a shape with the given corners."""
+    return [(list(corners), color)]
 
 
-def bar(x0: float, y0: float, x1: float, y1: float, width: float = 0.05, colour: int = 0) -> list[Shape]:
-    """A straight bar from one point to another."""
-    return tube(x0, y0, x1, y1, width, width, colour)
+def bar(x0: float, y0: float, x1: float, y1: float, width: float = 0.05, color: int = 0) -> list[Shape]:
+    """Make a straight bar from one point to another."""
+    return tube(x0, y0, x1, y1, width, width, color)
 
 
-def row(
-    n: int, x0: float, y0: float, x1: float, y1: float, width: float, height: float, colour: int = 2
-) -> list[Shape]:
-    """`n` equal rectangles from (x0, y0) to (x1, y1): keys, holes, strings."""
+def row(n: int, x0: float, y0: float, x1: float, y1: float, width: float, height: float, color: int = 2) -> list[Shape]:
+    """Make `n` equal rectangles from (x0, y0) to (x1, y1), for keys, holes or strings."""
     shapes = []
     for i in range(n):
         part = i / max(1, n - 1)
         x, y = x0 + part * (x1 - x0), y0 + part * (y1 - y0)
-        shapes += box(x - width / 2, y - height / 2, x + width / 2, y + height / 2, colour)
+        shapes += box(x - width / 2, y - height / 2, x + width / 2, y + height / 2, color)
     return shapes
 
 
-def dots(n: int, x0: float, y0: float, x1: float, y1: float, size: float, colour: int = 2) -> list[Shape]:
-    """`n` round dots from (x0, y0) to (x1, y1)."""
-    places = [i / max(1, n - 1) for i in range(n)]
-    return [shape for i in places for shape in oval(x0 + i * (x1 - x0), y0 + i * (y1 - y0), size, size, colour)]
+def dots(n: int, x0: float, y0: float, x1: float, y1: float, size: float, color: int = 2) -> list[Shape]:
+    """Make `n` round dots from (x0, y0) to (x1, y1)."""
+    steps = [i / max(1, n - 1) for i in range(n)]
+    return [shape for i in steps for shape in oval(x0 + i * (x1 - x0), y0 + i * (y1 - y0), size, size, color)]
 
 
-def tube(x0: float, y0: float, x1: float, y1: float, start: float, end: float, colour: int = 0) -> list[Shape]:
-    """A bar that is `start` wide at one end and `end` at the other: a bell."""
+def tube(x0: float, y0: float, x1: float, y1: float, start: float, end: float, color: int = 0) -> list[Shape]:
+    """Make a bar with the width `start` at one end and `end` at the other, for bells of horns."""
     length = math.hypot(x1 - x0, y1 - y0)
     ux, uy = (y1 - y0) / length / 2, (x0 - x1) / length / 2
     sides = ((x0, y0, start), (x1, y1, end), (x1, y1, -end), (x0, y0, -start))
-    return [([(x + ux * width, y + uy * width) for x, y, width in sides], colour)]
+    return [([(x + ux * width, y + uy * width) for x, y, width in sides], color)]
 
 
+# hue, saturation and value of common materials
 WOOD, DARK_WOOD, PALE = (28, 0.65, 0.72), (18, 0.75, 0.42), (40, 0.35, 0.88)
 BRASS, SILVER, BLACK, WHITE = (45, 0.75, 0.9), (210, 0.08, 0.8), (240, 0.1, 0.14), (50, 0.06, 0.95)
 
 # body, trim, texture
-LOOKS: dict[str, tuple[Color, Color, str]] = {
+STYLES: dict[str, tuple[Color, Color, str]] = {
     "Didgeridoo": ((14, 0.8, 0.5), (48, 0.8, 0.9), "checks"),
     "Tambourine": ((8, 0.7, 0.75), SILVER, "plain"),
     "Xylophone": ((340, 0.75, 0.85), (200, 0.8, 0.85), "sheen"),
@@ -108,7 +107,7 @@ LOOKS: dict[str, tuple[Color, Color, str]] = {
     "tuba": ((40, 0.7, 0.7), (46, 0.4, 0.95), "sheen"),
     "violin": ((16, 0.85, 0.6), BLACK, "grain"),
 }
-# the hindmost first
+# shapes in the back come first
 SHAPES = {
     "Didgeridoo": tube(-0.95, 0, 0.95, 0, 0.16, 0.42)
     + row(5, -0.6, 0, 0.7, 0, 0.08, 0.3, 1)
@@ -243,4 +242,4 @@ SHAPES = {
     + bar(0.17, 0.3, 0.13, 0.5, 0.03, 2)
     + bar(0.55, 0.9, 0.75, -0.8, 0.04, 1),
 }
-DRAWINGS = {name: Drawing(*look, SHAPES[name]) for name, look in LOOKS.items()}
+DRAWINGS = {name: Drawing(*style, SHAPES[name]) for name, style in STYLES.items()}

@@ -1,4 +1,4 @@
-"""Names for General MIDI's numbers: programs from 0 on, the pieces of a drum kit, and the kits."""
+"""General MIDI numbers: programs (instruments) from 0 on, the pieces of a drum kit, and the drum kits."""
 
 PIANO, BRIGHT_PIANO, ELECTRIC_GRAND, HONKY_TONK, RHODES, CHORUS_PIANO, HARPSICHORD, CLAVINET = range(8)
 CELESTA, GLOCKENSPIEL, MUSIC_BOX, VIBRAPHONE, MARIMBA, XYLOPHONE, BELLS, DULCIMER = range(8, 16)

@@ -1,8 +1,8 @@
-"""Sample data: generated stand-ins of the four data sets, in the real ones' layouts and spellings, faults included.
+"""Generate synthetic stand-ins for the four datasets, with the layouts, spellings and errors of the real ones.
 
-Nothing is downloaded, and nothing in it was performed or drawn by anybody, so it can be used where the real data can't
-be had: to try the package out, in tests, in lessons. A score on it says that the code works, and nothing about music.
-About 240 MB in all at full scale, written in less than a minute on two idle cores. The same seed writes the same bytes.
+They need no download and no license, so they serve for a first try, for tests and for lessons. A score on synthetic
+data shows that the code works. It says nothing about real music. All four take about 240 MB at full scale, and less
+than a minute on two idle cores. The same seed writes the same bytes.
 """
 
 from __future__ import annotations
@@ -29,72 +29,73 @@ from musicml.utils import (
 
 logger = logging.getLogger(__name__)
 
-GENERATOR = 3  # raise it whenever the content changes
-POOL_FROM = 0.25  # of the scale: below it, starting processes takes longer than they save
+GENERATOR = 3  # version; increase it whenever the content changes
+MIN_PARALLEL_SCALE = 0.25  # below it, starting processes costs more than it saves
 SETS = {module.__name__.rpartition(".")[2]: module for module in (gtzan, instrument_images, instrument_sounds, openmic)}
-# sets whose sounds a renderer plays, and whether velocity affects timbre there; only solo instruments benefited
+# datasets with rendered sounds, and whether velocity affects timbre in them; only solo instruments benefited from that
 PLAYED = {"gtzan": False, "instrument_sounds": instrument_sounds.VARIES_TIMBRE, "openmic": False}
 
 
 def generate_sample_data(
     root: Path, seed: int = 0, only: Sequence[str] | None = None, scale: float = 1.0
 ) -> list[Path]:
-    """Write the sample data sets under `root`, each whole or not at all; one that is there already is kept.
+    """Write the synthetic datasets into `root`, each atomically, and keep those that are up to date.
 
     Parameters
     ----------
-    root : the folder in which each set gets a folder of its own name
+    root : the folder for the datasets; each gets a folder of its own name
     seed : int >= 0
-    only : the sets to write (all: gtzan, instrument_images, instrument_sounds, openmic)
-    scale : 0 < scale <= 1, share of the tracks and pictures; every class, split and fault stays
+    only : the datasets to write (default: gtzan, instrument_images, instrument_sounds, openmic)
+    scale : 0 < scale <= 1, share of the tracks and pictures; every class, split and known error is kept
 
     Returns
     -------
-    folders : one a set, in the order asked for
+    folders : one per dataset, in the given order
 
     Raises
     ------
     InputError
-        If something else is where a set belongs, an argument is out of its range, or the disk is full.
+        If a dataset's folder holds other files, an argument is out of range, or the disk is full.
 
     >>> generate_sample_data(Path("data"), only=["gtzan"])
     [PosixPath('data/gtzan')]
     """
     root, names = Path(root), list(SETS if only is None else only)
-    check(names, seed, scale)
-    # all places are looked at before anything is written: no work that ends in a refusal
-    missing = [name for name in names if not is_there(root / name, source(name, seed, scale))]
+    _check_arguments(names, seed, scale)
+    # check all folders first, so that an error comes before minutes of work
+    missing = [name for name in names if not _is_current(root / name, describe_source(name, seed, scale))]
     for name in names:
         if name not in missing:
             logger.info("%s: sample data, already there", root / name)
-    n_processes = count_processes(most=2) if missing and scale >= POOL_FROM else 1
+    n_processes = count_processes(most=2) if missing and scale >= MIN_PARALLEL_SCALE else 1
 
     def run(function: Callable, jobs: Sequence[tuple]) -> list:
-        # where a process is killed, every job writes the same bytes again
+        """Map a function over its jobs."""
+        # jobs are deterministic: if a process is killed, its jobs run again and write the same bytes
         return list(map_in_processes(lambda job: function(*job), jobs, n_processes, batch_size=max(1, len(jobs) // 32)))
 
     for name in dict.fromkeys(missing):
         start = time.perf_counter()
-        write_set(root / name, seed, scale, run)
+        _write_dataset(root / name, seed, scale, run)
         sizes = [path.stat().st_size for path in (root / name).rglob("*") if path.is_file()]
         seconds = time.perf_counter() - start
         logger.info("%s: sample data, %s files, %.0f MB, %.0f s", root / name, len(sizes), sum(sizes) / 1e6, seconds)
     return [root / name for name in names]
 
 
-def check(names: Sequence[str], seed: int, scale: float) -> None:
-    """InputError where an argument of `write` is out of its range."""
+def _check_arguments(names: Sequence[str], seed: int, scale: float) -> None:
+    """Raise an error if an argument of `generate_sample_data` is out of range."""
     for name in names:
         if name not in SETS:
-            raise InputError("there is no sample data set {name!r}: {hint}", name=name, hint=suggest_names(name, SETS))
+            raise InputError("Unknown sample dataset {name!r}: {hint}", name=name, hint=suggest_names(name, SETS))
     if seed < 0:
-        raise InputError("seed = {seed} must be 0 or more: choose another.", seed=seed)
+        raise InputError("Expected a seed of 0 or more, got {seed}. Choose another one.", seed=seed)
     if not 0 < scale <= 1:
-        raise InputError("scale = {scale} must be above 0 and at most 1: choose another.", scale=scale)
+        raise InputError("Expected a scale above 0 and up to 1, got {scale}. Choose another one.", scale=scale)
 
 
-def source(name: str, seed: int, scale: float) -> dict[str, Any]:
-    """What SOURCE.json says; without a date, so that the same seed gives the same bytes."""
+def describe_source(name: str, seed: int, scale: float) -> dict[str, Any]:
+    """Describe a dataset for SOURCE.json, without a date, so that the same seed writes the same bytes."""
     notes = getattr(SETS[name], "NOTES", {})
     return {
         "source": Message("generated by musicml"),
@@ -107,43 +108,42 @@ def source(name: str, seed: int, scale: float) -> dict[str, Any]:
     }
 
 
-def is_there(folder: Path, wanted: dict[str, Any]) -> bool:
-    """Whether the very set is in `folder` already; InputError where anything else is."""
+def _is_current(folder: Path, source: dict[str, Any]) -> bool:
+    """Return whether `folder` holds this dataset with these settings. Raise an error for any other content."""
     if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return False
     try:
-        found = parse_json((folder / "SOURCE.json").read_text(encoding="utf-8"))
+        current = parse_json((folder / "SOURCE.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = None
-    if found == wanted:
+        current = None
+    if current == source:
         return True
-    if not isinstance(found, dict) or not found.get("sample"):
+    if not isinstance(current, dict) or not current.get("sample"):
         raise InputError(
-            "{folder} must be free for sample data, and holds something else: move it away, or choose another folder.",
+            "Expected {folder} to be empty, but it holds other files. Move them away or choose another folder.",
             folder=folder,
         )
-    kept = {key: found.get(key) for key in ("seed", "scale", "generator", "renderer")}
     raise InputError(
-        "{folder} must be free for sample data of seed {seed}, scale {scale}, "
-        "generator {generator}, renderer {renderer}, and holds that of {kept}: remove it, or choose another folder.",
+        "Expected sample data of seed {seed}, scale {scale}, generator {generator}, renderer {renderer} in {folder}, "
+        "but it holds {current}. Remove it or choose another folder.",
         folder=folder,
-        seed=wanted["seed"],
-        scale=wanted["scale"],
-        generator=wanted["generator"],
-        renderer=wanted.get("renderer"),
-        kept=kept,
+        seed=source["seed"],
+        scale=source["scale"],
+        generator=source["generator"],
+        renderer=source.get("renderer"),
+        current={key: current.get(key) for key in ("seed", "scale", "generator", "renderer")},
     )
 
 
-def write_set(folder: Path, seed: int, scale: float, run: Callable) -> None:
-    """Write one set into a temporary folder beside `folder`, and rename it when it is whole."""
+def _write_dataset(folder: Path, seed: int, scale: float, run: Callable) -> None:
+    """Write one dataset into a temporary folder, and rename that to `folder` when it is complete."""
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         temporary.mkdir(parents=True)
         SETS[folder.name].write(temporary, seed, scale, run)
-        write_json(temporary / "SOURCE.json", source(folder.name, seed, scale))
+        write_json(temporary / "SOURCE.json", describe_source(folder.name, seed, scale))
         if folder.exists():
-            folder.rmdir()  # it is empty, or is_there would have refused it
+            folder.rmdir()  # empty, as _is_current has checked
         os.replace(temporary, folder)
     except OSError as error:
         raise os_error_to_input_error(error, folder) from error

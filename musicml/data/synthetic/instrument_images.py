@@ -1,7 +1,7 @@
-"""Stand-in for Kaggle's pictures of 30 instruments: 96x96 JPEG, about 16 a class to train, 4 to validate and 4 to test.
+"""Generate a synthetic stand-in for Kaggle's pictures of 30 instruments: 96x96 JPEG, 16 + 4 + 4 per class.
 
-Folders as in the real one, odd spellings included; a few pictures are grey. Two pictures are there twice, once in train
-and in test, once under two classes, so that an audit has something to find.
+Folders have the names of the real ones, odd spellings included, and a few pictures are gray. There are two duplicates
+for the audit to find: one across splits and one across classes.
 """
 
 from __future__ import annotations
@@ -17,63 +17,64 @@ from musicml.data.synthetic import synth
 from musicml.data.synthetic.drawings import DRAWINGS, Drawing
 
 SIZE = 96  # pixels a side
-DRAWN = 2 * SIZE  # drawn at twice the size and reduced: smooth edges
-COUNTS = {"train": 16, "valid": 4, "test": 4}  # pictures a class
-FEWEST = {"train": 3, "valid": 1, "test": 1}
-GREY = 0.03  # share of the pictures
-CLUTTER = 3  # shapes behind the instrument, at most
-PALE = 0.75  # share of the pictures before something pale, as a shop's are
-HUE_DEGREES = 10  # how far one class's colours differ
+DRAWN_SIZE = 2 * SIZE  # reducing the drawing by half makes smooth edges
+COUNTS = {"train": 16, "valid": 4, "test": 4}  # pictures per class
+MIN_COUNTS = {"train": 3, "valid": 1, "test": 1}  # at small scales
+GRAY_SHARE = 0.03  # of the pictures
+MAX_CLUTTER = 3  # shapes in the background
+PALE_SHARE = 0.75  # of the pictures, with a pale background like product photographs
+HUE_DEGREES = 10  # standard deviation of the hues of one class
 NOISE = 6  # of 255
-TURN = 0.25  # radians
-SHIFT = 0.035  # of the side
-SMALLEST = 0.72  # of the size that fills the picture
-# copy: original
+ROTATION = 0.25  # radians, standard deviation
+SHIFT = 0.035  # of the side, standard deviation
+MIN_SCALE = 0.72  # of the size that fills the picture
+# duplicate: original
 COPIES = {"test/drums/1.jpg": "train/drums/002.jpg", "train/trumpet/003.jpg": "train/trombone/003.jpg"}
 
 
 def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
-    """Write the data set into `folder`; `run` maps a function over its jobs."""
+    """Write the dataset into `folder`. `run` maps a function over its jobs."""
     jobs = []
     for split, count in COUNTS.items():
         for label in DRAWINGS:
             (folder / split / label).mkdir(parents=True)
-            for i in range(1, max(FEWEST[split], round(count * scale)) + 1):
+            for i in range(1, max(MIN_COUNTS[split], round(count * scale)) + 1):
                 number = f"{i:03d}" if split == "train" else f"{i}"
                 jobs.append((folder, f"{split}/{label}/{number}.jpg", seed))
-    run(write_picture, jobs)
+    run(_write_picture, jobs)
 
 
-def write_picture(folder: Path, name: str, seed: int) -> None:
-    """Draw and write one picture; a copy is drawn from its original's numbers and compressed a little more."""
+def _write_picture(folder: Path, name: str, seed: int) -> None:
+    """Draw and write one picture. A duplicate has the seed of its original and more compression."""
     original = COPIES.get(name, name)
-    rng = np.random.default_rng([seed, synth.number("instrument_images"), synth.number(original)])
-    grey = rng.random() < GREY
-    picture = draw(DRAWINGS[original.split("/")[1]], rng)
-    picture = picture.convert("L") if grey else picture
+    rng = np.random.default_rng([seed, synth.hash_name("instrument_images"), synth.hash_name(original)])
+    is_gray = rng.random() < GRAY_SHARE
+    picture = _draw_picture(DRAWINGS[original.split("/")[1]], rng)
+    picture = picture.convert("L") if is_gray else picture
     picture.save(folder / name, "JPEG", quality=90 if name == original else 80)
 
 
-def draw(drawing: Drawing, rng: np.random.Generator) -> Image.Image:
-    """One picture of an instrument: placed, turned, coloured and lit by chance, before something else."""
-    picture = backdrop(rng)
-    mask = Image.new("L", (DRAWN, DRAWN))
+def _draw_picture(drawing: Drawing, rng: np.random.Generator) -> Image.Image:
+    """Draw an instrument at a random position, with random rotation, colors, light and background."""
+    picture = _draw_background(rng)
+    mask = Image.new("L", (DRAWN_SIZE, DRAWN_SIZE))
     on_picture, on_mask = ImageDraw.Draw(picture), ImageDraw.Draw(mask)
-    angle = rng.normal(0, TURN)
-    middle, half = DRAWN / 2 + rng.normal(0, SHIFT * DRAWN, 2), DRAWN / 2 * rng.uniform(SMALLEST, 1.0)
-    turn = half * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    # wider or narrower, as a thing seen from the side is
-    turn = np.diag(rng.uniform(0.85, 1.1, 2)) @ turn
-    palette = colours(drawing, rng)
-    for corners, colour in drawing.shapes:
-        points = [tuple(point) for point in (np.array(corners) @ turn + middle)]
-        on_picture.polygon(points, fill=palette[colour], outline=palette[2])
+    angle = rng.normal(0, ROTATION)
+    center, half = DRAWN_SIZE / 2 + rng.normal(0, SHIFT * DRAWN_SIZE, 2), DRAWN_SIZE / 2 * rng.uniform(MIN_SCALE, 1.0)
+    transform = half * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    # foreshortening, as of an object that is seen from the side
+    transform = np.diag(rng.uniform(0.85, 1.1, 2)) @ transform
+    palette = _draw_palette(drawing, rng)
+    for corners, color in drawing.shapes:
+        points = [tuple(point) for point in (np.array(corners) @ transform + center)]
+        on_picture.polygon(points, fill=palette[color], outline=palette[2])
         on_mask.polygon(points, fill=255)
-    return finish(np.asarray(picture, np.float32), np.asarray(mask) > 0, drawing.texture, turn / half, rng)
+    y = np.asarray(picture, np.float32)
+    return _add_texture_and_light(y, np.asarray(mask) > 0, drawing.texture, transform / half, rng)
 
 
-def colours(drawing: Drawing, rng: np.random.Generator) -> list[tuple[int, int, int]]:
-    """Body, trim and dark as RGB, each a little off the class's own."""
+def _draw_palette(drawing: Drawing, rng: np.random.Generator) -> list[tuple[int, int, int]]:
+    """Draw the body, trim and dark colors as RGB, near those of the class."""
     mixed = []
     for hue, saturation, value in (drawing.body, drawing.trim, (30.0, 0.3, 0.12)):
         hue = (hue + rng.normal(0, HUE_DEGREES)) % 360 / 360
@@ -83,38 +84,41 @@ def colours(drawing: Drawing, rng: np.random.Generator) -> list[tuple[int, int, 
     return mixed
 
 
-def backdrop(rng: np.random.Generator) -> Image.Image:
-    """What stands behind: one colour running into another, and some shapes."""
+def _draw_background(rng: np.random.Generator) -> Image.Image:
+    """Draw a color gradient with a few shapes."""
     first, second = rng.uniform(60, 255, (2, 1)) + rng.normal(0, 25, (2, 3))
-    if rng.random() < PALE:
+    if rng.random() < PALE_SHARE:
         first, second = first * 0.15 + 215, second * 0.15 + 215
-    slope = np.add.outer(rng.uniform(-1, 1) * np.linspace(0, 1, DRAWN), rng.uniform(-1, 1) * np.linspace(0, 1, DRAWN))
+    ramp = np.linspace(0, 1, DRAWN_SIZE)
+    slope = np.add.outer(rng.uniform(-1, 1) * ramp, rng.uniform(-1, 1) * ramp)
     slope = (slope - slope.min()) / (np.ptp(slope) + 1e-9)
     y = first + slope[..., None] * (second - first)
     picture = Image.fromarray(np.clip(y, 0, 255).astype(np.uint8))
     pen = ImageDraw.Draw(picture)
-    for _ in range(int(rng.integers(0, CLUTTER + 1))):
-        x, y = rng.uniform(-0.2, 1, 2) * DRAWN
-        width, height = rng.uniform(0.05, 0.4, 2) * DRAWN
+    for _ in range(int(rng.integers(0, MAX_CLUTTER + 1))):
+        x, y = rng.uniform(-0.2, 1, 2) * DRAWN_SIZE
+        width, height = rng.uniform(0.05, 0.4, 2) * DRAWN_SIZE
         shape = pen.ellipse if rng.random() < 0.5 else pen.rectangle
         shape((x, y, x + width, y + height), fill=tuple((rng.integers(90, 220) + rng.integers(-35, 36, 3)).tolist()))
     return picture
 
 
-def finish(y: np.ndarray, mask: np.ndarray, texture: str, turn: np.ndarray, rng: np.random.Generator) -> Image.Image:
-    """Texture on the instrument, light from one side, reduction to the final size, noise."""
-    down, across = np.mgrid[-1 : 1 : DRAWN * 1j, -1 : 1 : DRAWN * 1j]
-    u, v = (across * turn[i, 0] + down * turn[i, 1] for i in (0, 1))
-    y = np.where(mask[..., None], y * pattern(texture, u, v, rng)[..., None], y)
-    light = 1.0 + rng.uniform(-0.25, 0.25) * across + rng.uniform(-0.25, 0.25) * down
+def _add_texture_and_light(
+    y: np.ndarray, mask: np.ndarray, texture: str, transform: np.ndarray, rng: np.random.Generator
+) -> Image.Image:
+    """Add texture, light from one side and noise, and reduce the picture to its final size."""
+    rows, columns = np.mgrid[-1 : 1 : DRAWN_SIZE * 1j, -1 : 1 : DRAWN_SIZE * 1j]
+    u, v = (columns * transform[i, 0] + rows * transform[i, 1] for i in (0, 1))
+    y = np.where(mask[..., None], y * _compute_texture(texture, u, v, rng)[..., None], y)
+    light = 1.0 + rng.uniform(-0.25, 0.25) * columns + rng.uniform(-0.25, 0.25) * rows
     y = np.clip(y * light[..., None] * rng.uniform(0.8, 1.15), 0, 255).astype(np.uint8)
     small = np.asarray(Image.fromarray(y).reduce(2), np.float32)
     noise = rng.normal(0, NOISE * rng.uniform(0.3, 1.5), small.shape)
     return Image.fromarray(np.clip(small + noise, 0, 255).astype(np.uint8))
 
 
-def pattern(texture: str, u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Brightness of a texture at the places (u, v), about 1."""
+def _compute_texture(texture: str, u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Compute the brightness of a texture, around 1, at the points (u, v)."""
     phase = rng.uniform(0, 2 * np.pi)
     if texture == "grain":
         return 1.0 + 0.22 * np.sin(38 * u + 3 * np.sin(3 * v + phase))

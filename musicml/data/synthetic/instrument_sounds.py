@@ -1,11 +1,11 @@
-"""Stand-in for Kaggle's four-instrument recordings: 160 for training, 40 for testing; 44,100 Hz, 16 bit.
+"""Generate a synthetic stand-in for Kaggle's recordings of four instruments: 160 for training, 40 for testing.
 
-The two tables have the faults of the real ones. Every Sound_Violin row of the training table names a drum file, while
-the violins lie on disk and in no table; `loop-16247.wav` is a drum, a violin and a piano; one row differs from its file
-in upper and lower case; the test table has the class `Sound_Guiatr`. Half of the violin tests are called violas. Files
-of one kit or performer (alike at the start of the name) sound alike, and ROOM files of one room and microphone.
+The tables have the errors of the real ones. Every Sound_Violin row of the training table names a drum file, and the
+violin files are in no table. `loop-16247.wav` is listed as a drum, a violin and a piano. One row differs from its file
+in upper and lower case. The test table has a class `Sound_Guiatr`. Half of the violin tests have the names of violas.
 
-They last 1.5 to 7 s; without sampled instruments (`renderer`) 1.5 to 2.5 s.
+Sounds are 44,100 Hz with 16 bits and last 1.5 to 7 s, or 1.5 to 2.5 s without sampled instruments (`renderer`). Files
+of one setting (a kit, a performer or a room) sound similar, so a random split leaks between training and test.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from musicml.data.synthetic.recording import draw_recorder, overdrive, record_so
 from musicml.utils import write_bytes
 
 SAMPLE_RATE = 44_100
-SHORTEST, LONGEST, NUMPY_LONGEST = 1.5, 7.0, 2.5
+MIN_SECONDS, MAX_SECONDS, NUMPY_MAX_SECONDS = 1.5, 7.0, 2.5
 VARIES_TIMBRE = True  # with velocity
-TRAIN, TEST = 40, 10  # files a class
-FEWEST_TRAIN, FEWEST_TEST = 8, 3
-STEREO = 0.08  # share of the files
+N_TRAIN, N_TEST = 40, 10  # files per class
+MIN_TRAIN, MIN_TEST = 8, 3  # at small scales
+STEREO_SHARE = 0.08  # of the files
 CLASSES = {"Sound_Guitar": "guitar", "Sound_Drum": "drums", "Sound_Violin": "violin", "Sound_Piano": "piano"}
-MISSPELT = {"Sound_Guitar": "Sound_Guiatr"}  # in the test table alone
-THREE_TIMES = "loop-16247.wav"  # a piano, which the table calls a drum and so a violin as well
-ON_DISK = {"AR_Lick1_FN.wav": "AR_Lick1_Fn.wav"}  # table: disk
-# General MIDI's programs of the stems whose names tell them
+MISSPELLED = {"Sound_Guitar": "Sound_Guiatr"}  # in the test table only
+TRIPLE_LISTED = "loop-16247.wav"  # a piano that is listed as a drum, and so as a violin too
+NAMES_ON_DISK = {"AR_Lick1_FN.wav": "AR_Lick1_Fn.wav"}  # by the name in the table
+# General MIDI programs of the stems that name an instrument
 PROGRAMS = {
     "AR": (25,),
     "LP": (27, 28),
@@ -46,14 +46,14 @@ PROGRAMS = {
     "hip-hop": (24, 25),
     "808": (25,),
 }
-ANY = {
+DEFAULT_PROGRAMS = {
     "Sound_Guitar": (24, 24, 25, 25, 26, 27),
     "Sound_Drum": sampled_instruments.KITS,
     "Sound_Violin": (40, 40, 40, 110),
     "Sound_Piano": (0, 0, 1, 1, 2, 3),
 }
-DISTORTED = {"metal": 1.0, "rock": 1.0, "LP": 0.5, "solo": 0.3}  # how likely a stem's amplifier is overdriven
-PLAYED = {
+OVERDRIVE_CHANCES = {"metal": 1.0, "rock": 1.0, "LP": 0.5, "solo": 0.3}  # by stem
+MANNERS = {
     ("Sound_Guitar", "notes"): ("note", "melody", "melody", "run", "arpeggios", "arpeggios"),
     ("Sound_Guitar", "chords"): ("strums", "strums", "chords", "arpeggios"),
     ("Sound_Violin", "notes"): ("note", "melody", "melody", "run", "double_stops"),
@@ -61,28 +61,28 @@ PLAYED = {
     ("Sound_Piano", "chords"): ("chords", "arpeggios", "two_hands"),
 }
 LOOPS = (("kick", "snare", "hat"), ("kick", "snare", "ride"), ("kick", "snare", "hat", "tom", "crash"), ("hat",))
-ONE_PIECE = 0.7  # share of the files called DRUM_SOUND
+SINGLE_HIT_SHARE = 0.7  # of the files with the name DRUM_SOUND
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One file: who plays it, in what manner, and where it belongs."""
+    """One file with its class, its performer and its manner of playing."""
 
     folder: str
     name: str
     label: str
     stem: str
-    manner: str  # notes, chords, loop, or one piece of a drum kit
+    manner: str  # notes, chords, loop, or a piece of a drum kit
 
     @property
     def setting(self) -> str:
-        """Room and microphone of a ROOM file, otherwise the stem; files with the same value sound alike."""
+        """The room and microphone of a ROOM file, otherwise the stem. Files with one setting sound similar."""
         room = re.fullmatch(r"ROOM[_-](room\d+)[_-]MUS[_-]\w+?(?:_DEV_(\w+))?\.wav", self.name)
         return f"{room[1]} {room[2] or ''}".strip() if room else self.stem
 
 
-def names(label: str) -> Iterator[tuple[str, str, str]]:
-    """Name, stem and manner of a class's training files, mixed so that the first few already show every kind."""
+def list_train_files(label: str) -> Iterator[tuple[str, str, str]]:
+    """List name, stem and manner of a class's training files, mixed so that the first few show every kind."""
     for i in range(1, 100):
         if label == "Sound_Guitar":
             yield f"AR_Lick{i}_FN.wav", "AR", "notes"
@@ -110,7 +110,7 @@ def names(label: str) -> Iterator[tuple[str, str, str]]:
             yield f"{('emil', 'clara', 'ines')[i % 3]}_bwv{1000 + i}.wav", ("emil", "clara", "ines")[i % 3], "notes"
         else:
             if i == 1:
-                yield THREE_TIMES, THREE_TIMES, "chords"
+                yield TRIPLE_LISTED, TRIPLE_LISTED, "chords"
             for room in (1, 4):
                 for piece in ("beethoven1", "chords", "bartok"):
                     device = ("ipad", "lg", "redmi", "amazon", "iphone", "stereomic")[i % 6]
@@ -120,8 +120,8 @@ def names(label: str) -> Iterator[tuple[str, str, str]]:
             yield f"soft_piano_{i}-{71000 + i}.wav", f"soft {i}", "chords"
 
 
-def test_names(label: str) -> Iterator[tuple[str, str, str]]:
-    """Name, stem and manner of a class's test files."""
+def list_test_files(label: str) -> Iterator[tuple[str, str, str]]:
+    """List name, stem and manner of a class's test files."""
     for i in range(1, 100):
         if label == "Sound_Guitar":
             yield f"rock_{i}_100BPM.wav", "rock", "chords"
@@ -142,69 +142,70 @@ def test_names(label: str) -> Iterator[tuple[str, str, str]]:
 
 
 def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
-    """Write the data set into `folder`; `run` maps a function over its jobs."""
-    train = plan("Train_submission", names, max(FEWEST_TRAIN, round(TRAIN * scale)))
-    test = plan("Test_submission", test_names, max(FEWEST_TEST, round(TEST * scale)))
+    """Write the dataset into `folder`. `run` maps a function over its jobs."""
+    train = plan("Train_submission", list_train_files, max(MIN_TRAIN, round(N_TRAIN * scale)))
+    test = plan("Test_submission", list_test_files, max(MIN_TEST, round(N_TEST * scale)))
     for part in ("Train_submission", "Test_submission"):
         (folder / part / part).mkdir(parents=True)
-    run(write_recording, [(folder, recording, seed) for recording in train + test])
-    write_tables(folder, train, test)
+    run(_write_recording, [(folder, recording, seed) for recording in train + test])
+    _write_tables(folder, train, test)
 
 
 def plan(part: str, source: Callable, n_files: int) -> list[Recording]:
-    """The first `n_files` different files of every class."""
+    """Plan the first `n_files` files of every class."""
     recordings = []
     for label in CLASSES:
-        unlike = {name: (stem, manner) for name, stem, manner in source(label)}
-        recordings += [Recording(part, name, label, *unlike[name]) for name in list(unlike)[:n_files]]
+        files = {name: (stem, manner) for name, stem, manner in source(label)}
+        recordings += [Recording(part, name, label, *files[name]) for name in list(files)[:n_files]]
     return recordings
 
 
-def write_tables(folder: Path, train: list[Recording], test: list[Recording]) -> None:
-    """Write the two tables, with their faults."""
-    drums = [recording.name for recording in train if recording.label == "Sound_Drum"] + [THREE_TIMES]
+def _write_tables(folder: Path, train: list[Recording], test: list[Recording]) -> None:
+    """Write the two tables, with the errors of the real ones."""
+    drums = [recording.name for recording in train if recording.label == "Sound_Drum"] + [TRIPLE_LISTED]
     rows = []
     for label in CLASSES:
-        listed = drums if label in ("Sound_Drum", "Sound_Violin") else [r.name for r in train if r.label == label]
-        rows += [(name, label) for name in listed]
-    write_table(folder / "Metadata_Train.csv", rows)
-    write_table(folder / "Metadata_Test.csv", [(r.name, MISSPELT.get(r.label, r.label)) for r in test])
+        files = drums if label in ("Sound_Drum", "Sound_Violin") else [r.name for r in train if r.label == label]
+        rows += [(name, label) for name in files]
+    _write_table(folder / "Metadata_Train.csv", rows)
+    _write_table(folder / "Metadata_Test.csv", [(r.name, MISSPELLED.get(r.label, r.label)) for r in test])
 
 
-def write_table(path: Path, rows: list[tuple[str, str]]) -> None:
-    """Write one table, its lines ended as Windows ends them, like the real one's."""
+def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
+    """Write one table with Windows line ends, like the real one."""
     lines = ["FileName,Class", *(f"{name},{label}" for name, label in rows)]
     write_bytes(path, "".join(f"{line}\r\n" for line in lines).encode())
 
 
-def write_recording(folder: Path, recording: Recording, seed: int) -> None:
-    """Write one file's sound."""
-    who = [seed, synth.number("instrument_sounds"), synth.number(recording.label), synth.number(recording.setting)]
-    y = sound(recording, np.random.default_rng(who), np.random.default_rng([*who, synth.number(recording.name)]))
-    name = ON_DISK.get(recording.name, recording.name)
+def _write_recording(folder: Path, recording: Recording, seed: int) -> None:
+    """Render and write one file."""
+    key = [seed, *map(synth.hash_name, ("instrument_sounds", recording.label, recording.setting))]
+    rng = np.random.default_rng([*key, synth.hash_name(recording.name)])
+    y = render_recording(recording, np.random.default_rng(key), rng)
+    name = NAMES_ON_DISK.get(recording.name, recording.name)
     synth.write_wav(folder / recording.folder / recording.folder / name, y, SAMPLE_RATE)
 
 
-def sound(recording: Recording, stem: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
-    """One file's sound [shape=(n_samples,) or (n_samples, 2)], with the player, room and microphone of its setting."""
+def render_recording(recording: Recording, stem: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
+    """Render one file, [shape=(n_samples,) or (n_samples, 2)], with the instrument and room that its stem draws."""
     recorder = draw_recorder(stem)
-    program = int(stem.choice(PROGRAMS.get(recording.stem.split(" ")[0], ANY[recording.label])))
-    is_distorted = stem.random() < DISTORTED.get(recording.stem.split(" ")[0], 0.0)
+    program = int(stem.choice(PROGRAMS.get(recording.stem.split(" ")[0], DEFAULT_PROGRAMS[recording.label])))
+    is_distorted = stem.random() < OVERDRIVE_CHANCES.get(recording.stem.split(" ")[0], 0.0)
     drive, treble = stem.uniform(2, 8), stem.uniform(*sampled_instruments.LOUDSPEAKER_HZ)
-    seconds = rng.uniform(SHORTEST, LONGEST if renderer.has_renderer() else NUMPY_LONGEST)
-    notes, is_drum = notes_of(recording, seconds, rng), recording.label == "Sound_Drum"
+    seconds = rng.uniform(MIN_SECONDS, MAX_SECONDS if renderer.has_renderer() else NUMPY_MAX_SECONDS)
+    notes, is_drum = _draw_notes(recording, seconds, rng), recording.label == "Sound_Drum"
     y = renderer.render_notes(notes, program, seconds, SAMPLE_RATE, is_drum, varies_timbre=VARIES_TIMBRE)
     if is_distorted:
         y = overdrive(y, SAMPLE_RATE, drive, treble)
     y = record_sound(y, SAMPLE_RATE, vary_recorder(recorder, rng), rng)
-    if rng.random() < STEREO:  # the left channel is softer
+    if rng.random() < STEREO_SHARE:  # the left channel is softer
         y = np.stack([y * np.float32(rng.uniform(0.5, 1.0)), y], axis=1)
     return y
 
 
-def notes_of(recording: Recording, seconds: float, rng: np.random.Generator) -> list[renderer.Note]:
-    """What is played in one file."""
-    if recording.stem.startswith("DRUM_SOUND") and rng.random() < ONE_PIECE:
+def _draw_notes(recording: Recording, seconds: float, rng: np.random.Generator) -> list[renderer.Note]:
+    """Draw the notes of one file."""
+    if recording.stem.startswith("DRUM_SOUND") and rng.random() < SINGLE_HIT_SHARE:
         return phrases.draw_hits(str(rng.choice(list(phrases.PIECES))), seconds, rng)
     if recording.manner == "loop":
         return phrases.draw_loop(seconds, rng, LOOPS[rng.integers(len(LOOPS))])
@@ -212,5 +213,5 @@ def notes_of(recording: Recording, seconds: float, rng: np.random.Generator) -> 
         return phrases.draw_hits(recording.manner, seconds, rng)
     instrument = sampled_instruments.SAMPLED[CLASSES[recording.label]]
     low = instrument.low - 7 if recording.stem == "Va-ord" else instrument.low
-    manner = str(rng.choice(PLAYED.get((recording.label, recording.manner), ("note",))))
+    manner = str(rng.choice(MANNERS.get((recording.label, recording.manner), ("note",))))
     return phrases.draw_phrase(manner, low, instrument.high, seconds, rng)

@@ -1,6 +1,6 @@
-"""What happens to a part between the instrument and the listener: amplifiers, rooms, compressors, tape, mp3.
+"""Effects for synthetic music: amplifiers, rooms, compressors, equalizers, noise and mp3.
 
-All take and give mono float32 [shape=(n_samples,)]; a frequency is in Hz, a level in dB.
+All effects take and return mono float32 [shape=(n_samples,)]. Frequencies are in Hz, levels in dB.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import soundfile
 
 from musicml.data.synthetic import synth
 
-BLOCK = 64  # samples that a compressor turns down alike
-FRAME = 1024  # samples of which one loudness is measured
-QUIET = 0.05  # of the loudest frame's energy: frames below it are pauses
-SLOWNESS = 0.97  # of a compressor, a block
+BLOCK_SIZE = 64  # samples with the same gain in a compressor
+FRAME_SIZE = 1024  # samples per loudness measurement
+MIN_ENERGY = 0.05  # of the loudest frame's energy; frames below it are pauses
+SMOOTHING = 0.97  # of a compressor's level, per block
 
 
 def measure_loudness(y: np.ndarray) -> float:
-    """Return the RMS of the frames in which something is heard."""
-    frames = y[: len(y) // FRAME * FRAME].reshape(-1, FRAME)
-    energy = np.einsum("ij,ij->i", frames, frames) / FRAME
-    heard = energy[energy > QUIET * energy.max(initial=0)]
-    return float(np.sqrt(heard.mean())) if len(heard) else 0.0
+    """Measure the RMS of the frames that are not pauses."""
+    frames = y[: len(y) // FRAME_SIZE * FRAME_SIZE].reshape(-1, FRAME_SIZE)
+    energy = np.einsum("ij,ij->i", frames, frames) / FRAME_SIZE
+    loud = energy[energy > MIN_ENERGY * energy.max(initial=0)]
+    return float(np.sqrt(loud.mean())) if len(loud) else 0.0
 
 
 def set_loudness(y: np.ndarray, level: float) -> np.ndarray:
-    """Scale to a loudness of `level` dB; silence stays silence."""
+    """Scale a sound to a loudness of `level` dB, unless it is silent."""
     return y * np.float32(10 ** (level / 20) / max(measure_loudness(y), 1e-6))
 
 
 def filter_band(y: np.ndarray, kind: str, hertz: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Filter with a Butterworth `lowpass` or `highpass`."""
+    """Filter a sound with a Butterworth `lowpass` or `highpass`."""
     return scipy.signal.sosfilt(_design_filter(kind, round(hertz), sample_rate, order), y).astype(np.float32)
 
 
@@ -45,17 +45,17 @@ def _design_filter(kind: str, hertz: int, sample_rate: int, order: int) -> np.nd
 
 
 def distort(y: np.ndarray, drive: float, tone: float, sample_rate: int) -> np.ndarray:
-    """Send a guitar through two overdriven stages and a cabinet that lets nothing above `tone` Hz through."""
+    """Send a guitar through two overdriven stages, and through a cabinet that cuts frequencies above `tone` Hz."""
     y = filter_band(y, "highpass", 90, sample_rate)
     y = y * np.float32(0.25 / (np.sqrt(np.mean(y**2)) + 1e-9))
-    # not symmetrical, for even harmonics
+    # asymmetric clipping adds even harmonics
     y = np.tanh(y * np.float32(drive) + np.float32(0.15)) - np.float32(np.tanh(0.15))
     y = np.tanh(y * np.float32(1 + drive / 6))
     return filter_band(filter_band(y, "lowpass", tone, sample_rate, 4), "highpass", 80, sample_rate)
 
 
-def bend(y: np.ndarray, depth: float, rate: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Give a part the vibrato of a hand or a lip: up to `depth` semitones, `rate` times a second."""
+def add_vibrato(y: np.ndarray, depth: float, rate: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Add vibrato of up to `depth` semitones, `rate` times a second."""
     time = np.arange(len(y)) / sample_rate
     knots = np.arange(0, time[-1] + 0.4, 0.4)
     swell = np.interp(time, knots, rng.uniform(0, 1, len(knots)))
@@ -65,20 +65,20 @@ def bend(y: np.ndarray, depth: float, rate: float, sample_rate: int, rng: np.ran
 
 
 def compress(y: np.ndarray, ratio: float) -> np.ndarray:
-    """Turn loud passages down: what exceeds a level a little below the mean grows only 1 / `ratio` as fast."""
-    blocks = np.pad(y, (0, -len(y) % BLOCK)).reshape(-1, BLOCK)
-    energy = np.einsum("ij,ij->i", blocks, blocks) / BLOCK
-    heard = scipy.signal.lfilter([1 - SLOWNESS], [1, -SLOWNESS], energy)
-    above = 10 * np.log10(np.maximum(heard, 1e-10) / (0.5 * energy.mean() + 1e-10))
+    """Compress a sound: above a threshold a little below the mean, its level grows only 1 / `ratio` as fast."""
+    blocks = np.pad(y, (0, -len(y) % BLOCK_SIZE)).reshape(-1, BLOCK_SIZE)
+    energy = np.einsum("ij,ij->i", blocks, blocks) / BLOCK_SIZE
+    smooth = scipy.signal.lfilter([1 - SMOOTHING], [1, -SMOOTHING], energy)
+    above = 10 * np.log10(np.maximum(smooth, 1e-10) / (0.5 * energy.mean() + 1e-10))
     gain = 10 ** (-np.maximum(above, 0) * (1 - 1 / ratio) / 20)
-    places = (np.arange(len(gain)) + 0.5) * BLOCK
+    places = (np.arange(len(gain)) + 0.5) * BLOCK_SIZE
     return y * np.interp(np.arange(len(y)), places, gain).astype(np.float32)
 
 
-def color(
+def equalize(
     y: np.ndarray, sample_rate: int, room: np.ndarray | None, gains: np.ndarray, frequencies: np.ndarray
 ) -> np.ndarray:
-    """Send a sound through a room (its answer to a click) and an equalizer, `gains` dB at `frequencies`, at once."""
+    """Convolve a sound with the impulse response of a room, and equalize it by `gains` dB at `frequencies`."""
     length = scipy.fft.next_fast_len(len(y) + (0 if room is None else len(room)), real=True)
     spectrum = scipy.fft.rfft(y, length)
     if room is not None:
@@ -89,9 +89,9 @@ def color(
 
 
 def build_room(seconds: float, wet: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a room's answer to a click: the click, and after 12 ms a tail of noise that falls by 60 dB."""
+    """Build the impulse response of a room: a click, and after 12 ms decaying noise."""
     tail = rng.standard_normal(max(2, int(seconds * sample_rate)), np.float32)
-    tail *= synth.falling(seconds, len(tail), sample_rate)
+    tail *= synth.make_decay(seconds, len(tail), sample_rate)
     tail[: int(0.012 * sample_rate)] = 0
     tail *= np.float32(wet) / np.sqrt(np.sum(tail**2) + np.float32(1e-9))
     tail[0] = 1 - 0.4 * wet
@@ -99,13 +99,13 @@ def build_room(seconds: float, wet: float, sample_rate: int, rng: np.random.Gene
 
 
 def build_equalizer(tilt: float, bass: float, treble: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Build an equalizer's curve.
+    """Build the curve of an equalizer.
 
     Parameters
     ----------
-    tilt : dB an octave, around 1 kHz
-    bass, treble : dB below about 150 Hz, above about 4 kHz
-    low, high : Hz beyond which hardly anything is left
+    tilt : dB per octave, around 1 kHz
+    bass, treble : dB below about 150 Hz and above about 4 kHz
+    low, high : limits of the frequency band, Hz
 
     Returns
     -------
@@ -118,24 +118,25 @@ def build_equalizer(tilt: float, bass: float, treble: float, low: float, high: f
     return gains, frequencies
 
 
-def echo(y: np.ndarray, delay: float, share: float, sample_rate: int) -> np.ndarray:
-    """Repeat a part every `delay` seconds, duller and `share` as loud each time."""
-    again, step = y, int(delay * sample_rate)
+def add_echo(y: np.ndarray, delay: float, share: float, sample_rate: int) -> np.ndarray:
+    """Repeat a sound every `delay` seconds, each time duller and `share` as loud."""
+    # each repeat is made from the one before
+    repeat, step = y, int(delay * sample_rate)
     y = y.copy()
     for _ in range(4):
-        again = np.float32(share) * filter_band(again[:-step], "lowpass", 2500, sample_rate, 1)
-        again = np.concatenate([np.zeros(step, np.float32), again])
-        y += again
+        repeat = np.float32(share) * filter_band(repeat[:-step], "lowpass", 2500, sample_rate, 1)
+        repeat = np.concatenate([np.zeros(step, np.float32), repeat])
+        y += repeat
     return y
 
 
 def clip_softly(y: np.ndarray, drive: float) -> np.ndarray:
-    """Round the peaks off, as a loud master does; `drive` of 1 is audible."""
+    """Clip peaks softly, as loud records do. A `drive` of 1 is audible."""
     return np.tanh(y * np.float32(drive * 0.12 / (np.sqrt(np.mean(y**2)) + 1e-9)))
 
 
 def add_noise(y: np.ndarray, level: float, crackle: bool, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Add hiss of an amplitude `level`, and a worn record's crackle."""
+    """Add hiss with the amplitude `level`, and the crackle of a worn record."""
     noise = np.float32(level) * rng.standard_normal(len(y), np.float32)
     if crackle:
         clicks = rng.integers(len(y), size=len(y) // 1700)
@@ -144,9 +145,9 @@ def add_noise(y: np.ndarray, level: float, crackle: bool, sample_rate: int, rng:
 
 
 def round_trip_mp3(y: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Write a sound as mp3 and read it again, as much music has been through."""
-    stored = io.BytesIO()
-    soundfile.write(stored, y, sample_rate, format="MP3")
-    stored.seek(0)
-    decoded = soundfile.read(stored, dtype="float32")[0][: len(y)]
+    """Encode a sound as mp3 and decode it again."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, y, sample_rate, format="MP3")
+    buffer.seek(0)
+    decoded = soundfile.read(buffer, dtype="float32")[0][: len(y)]
     return np.pad(decoded, (0, len(y) - len(decoded)))

@@ -1,6 +1,6 @@
-"""How it was recorded: a room, a microphone's color, the limits of its band, light clipping, noise and level.
+"""Simulate a recording: a room, a microphone's frequency response, light clipping, noise and level.
 
-The files of one stem share a `Recorder`, as the takes of one session share a room and a microphone.
+Files of one stem share a `Recorder`, as the takes of one session share a room and a microphone.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import scipy.fft
 
 from musicml.data.synthetic import synth
 
-MIDDLE_HZ = 800.0  # where a tilted color has no effect
-LOWEST_HZ = 40.0  # below it, a color changes no more
+MIDDLE_HZ = 800.0  # where a tilt has no effect
+LOWEST_HZ = 40.0  # below it the response is constant
 
 
 @dataclass(frozen=True)
 class Recorder:
     """One room with one microphone.
 
-    tilt : dB an octave, above 0 brighter
-    bumps : of its color, each a frequency in Hz, dB, and width in octaves
-    low_hz, high_hz : the limits of its band
-    wet, decay, damping : the room's level beside the direct sound, its seconds, and the limit of its treble in Hz
-    drive : how far it is overdriven; below 1 not at all
-    noise_db, noise_hz : level below the sound's peak, and the limit of its treble
-    level_db : the peak of its files, dB of full scale
+    tilt : dB per octave; brighter above 0
+    bumps : of the frequency response, each a frequency in Hz, a gain in dB and a width in octaves
+    low_hz, high_hz : limits of the frequency band
+    wet, decay, damping : the room's level relative to the direct sound, its decay in seconds, its treble limit in Hz
+    drive : overdrive; none below 1
+    noise_db, noise_hz : level relative to the sound's peak, and treble limit
+    level_db : peak of the files, dB of full scale
     """
 
     tilt: float
@@ -63,7 +63,7 @@ def draw_recorder(rng: np.random.Generator) -> Recorder:
 
 
 def vary_recorder(recorder: Recorder, rng: np.random.Generator) -> Recorder:
-    """Draw the same room and microphone on another day: a little nearer or further, louder or softer."""
+    """Vary a recorder slightly, as between two takes: in distance, tone and level."""
     bump = (float(rng.uniform(150, 6000)), float(rng.normal(0, 1.5)), 0.6)
     return replace(
         recorder,
@@ -76,29 +76,30 @@ def vary_recorder(recorder: Recorder, rng: np.random.Generator) -> Recorder:
 
 
 def record_sound(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.Generator) -> np.ndarray:
-    """Record a sound [shape=(n_samples,)]; mono float32 of the same length, its peak at the recorder's level."""
-    y = _color(synth.at_peak(y), sample_rate, recorder, rng)
-    y = synth.at_peak(y)
+    """Record a sound [shape=(n_samples,)] as mono float32 of the same length, with its peak at the recorder's level."""
+    y = _filter_response(synth.normalize_peak(y), sample_rate, recorder, rng)
+    y = synth.normalize_peak(y)
     if recorder.drive > 1.0:
-        y = synth.at_peak(np.tanh(np.float32(recorder.drive) * y))
+        y = synth.normalize_peak(np.tanh(np.float32(recorder.drive) * y))
     noise = _make_noise(len(y), sample_rate, recorder.noise_hz, rng)
-    return synth.at_peak(y + np.float32(10 ** (recorder.noise_db / 20)) * noise, 10 ** (recorder.level_db / 20))
+    return synth.normalize_peak(y + np.float32(10 ** (recorder.noise_db / 20)) * noise, 10 ** (recorder.level_db / 20))
 
 
 def overdrive(y: np.ndarray, sample_rate: int, drive: float, high_hz: float) -> np.ndarray:
-    """Play a sound through a guitar amplifier, which clips it softly and whose loudspeaker has no treble."""
-    y = np.tanh(np.float32(drive) * synth.at_peak(y))
+    """Play a sound through a guitar amplifier, which clips it softly and cuts the treble."""
+    y = np.tanh(np.float32(drive) * synth.normalize_peak(y))
     length = scipy.fft.next_fast_len(len(y), real=True)
     spectrum = scipy.fft.rfft(y, length)
     spectrum *= _limit_treble(_list_frequencies(length, sample_rate), high_hz, 4)
     return scipy.fft.irfft(spectrum, length)[: len(y)]
 
 
-def _color(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.Generator) -> np.ndarray:
-    """Filter a sound by the microphone and the room, in one product of spectra."""
+def _filter_response(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.Generator) -> np.ndarray:
+    """Filter a sound by the frequency response and the room, in one product of spectra."""
     tail = int(recorder.decay * sample_rate) if recorder.wet > 0.0 else 0
     length = scipy.fft.next_fast_len(len(y) + tail, real=True)
     frequencies = _list_frequencies(length, sample_rate)
+    # a tilt and its bumps are drawn over octaves, as hearing is logarithmic
     octaves = np.log2(np.maximum(frequencies, LOWEST_HZ) / MIDDLE_HZ)
     gain = recorder.tilt * octaves
     for hertz, decibels, width in recorder.bumps:
@@ -107,8 +108,9 @@ def _color(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.G
     response *= 1.0 / np.sqrt(1.0 + (recorder.low_hz / np.maximum(frequencies, 1.0)) ** 4)
     spectrum = scipy.fft.rfft(y, length) * response.astype(np.float32)
     if tail:
-        echo = rng.standard_normal(tail, np.float32) * synth.falling(recorder.decay, tail, sample_rate)
-        room = scipy.fft.rfft(echo * np.float32(recorder.wet / np.sqrt(np.sum(echo**2))), length)
+        # decaying noise is a simple model of a room's echoes
+        reverb = rng.standard_normal(tail, np.float32) * synth.make_decay(recorder.decay, tail, sample_rate)
+        room = scipy.fft.rfft(reverb * np.float32(recorder.wet / np.sqrt(np.sum(reverb**2))), length)
         spectrum *= 1.0 + room * _limit_treble(frequencies, recorder.damping, 1)
     return scipy.fft.irfft(spectrum, length)[: len(y)]
 
@@ -126,5 +128,5 @@ def _list_frequencies(length: int, sample_rate: int) -> np.ndarray:
 
 
 def _limit_treble(frequencies: np.ndarray, high_hz: float, order: int) -> np.ndarray:
-    """Compute a low-pass filter's answer without phase: 3 dB at `high_hz`, and 6 `order` dB an octave above."""
+    """Compute the gain of a zero-phase low-pass filter: -3 dB at `high_hz`, then 6 * `order` dB less per octave."""
     return 1.0 / np.sqrt(1.0 + (frequencies / np.float32(high_hz)) ** (2 * order))

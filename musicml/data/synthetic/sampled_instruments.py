@@ -1,4 +1,4 @@
-"""OpenMIC's twenty instruments as General MIDI has them: their programs, their registers, and what they play."""
+"""The twenty instruments of OpenMIC in General MIDI: their programs, registers and manners of playing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from musicml.data.synthetic import phrases, recording, renderer
 
-LOUDSPEAKER_HZ = (3500.0, 6000.0)  # the treble of a guitar amplifier ends somewhere between
+LOUDSPEAKER_HZ = (3500.0, 6000.0)  # range of the upper limit of a guitar amplifier
 
 
 class Sampled(NamedTuple):
-    """How one instrument is played.
+    """The programs and phrases of one instrument.
 
-    programs : General MIDI's; one that stands there twice is twice as likely
-    low, high : its lowest and highest usual pitch, MIDI numbers
-    manners : of `phrases.MANNERS`; of drums, the pieces of the kit
+    programs : General MIDI programs; one that is listed twice is twice as likely
+    low, high : its usual range, MIDI pitches
+    manners : keys of `phrases.MANNERS`; for drums the pieces of the kit
     """
 
     programs: tuple[int, ...]
@@ -25,7 +25,8 @@ class Sampled(NamedTuple):
     manners: tuple[str, ...]
 
 
-KITS = (0, 0, 0, 8, 16, 24, 25, 32, 40, 48)
+KITS = (0, 0, 0, 8, 16, 24, 25, 32, 40, 48)  # General MIDI drum kits, the standard one most often
+# manners of playing by family
 BLOWN = ("note", "melody", "melody", "run")
 BOWED = ("note", "melody", "melody", "run", "double_stops")
 PLUCKED = ("melody", "strums", "arpeggios", "arpeggios")
@@ -53,11 +54,11 @@ SAMPLED = {
     "voice": Sampled((52, 52, 53, 54), 48, 79, ("note", "melody", "melody", "chords")),
 }
 NAMES = sorted(SAMPLED)
-DRUMS = ("cymbals", "drums")
+DRUMS = ("cymbals", "drums")  # without pitch
 
 
 def render_instrument(name: str, seconds: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Play a phrase on one of `SAMPLED`; [shape=(n_samples,)], mono float32."""
+    """Render a random phrase on one of `SAMPLED`, [shape=(n_samples,)], mono float32."""
     sampled = SAMPLED[name]
     program = int(rng.choice(sampled.programs))
     if name in DRUMS:

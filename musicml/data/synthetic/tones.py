@@ -1,7 +1,6 @@
-"""Simple sounds from numpy alone, for `renderer` where no soundfont can be played: notes and hits of a drum kit.
+"""Simple notes and drum hits in pure numpy, used by `renderer` if no soundfont can be played.
 
-What tells instruments apart here is what tells real ones apart: how a note begins and ends, which partials it has, and
-where they are strong.
+The instruments differ in what distinguishes real ones: attack and decay, harmonics, and formants.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ import numpy as np
 
 from musicml.data.synthetic import synth
 
-RELEASE = 0.06  # seconds in which a note ends
+RELEASE = 0.06  # seconds
 VIBRATO_HZ = 5.5
 VOLUME = 0.3
-STRONGER = 3.0  # how much the partials near a formant are raised at the most, as a factor
+FORMANT_GAIN = 3.0  # at its center, in addition to 1
 
 
 class Tone(NamedTuple):
-    """How a family of instruments sounds.
+    """The sound of a family of instruments.
 
-    slope : how many dB the partials fall an octave
-    even : level of the even partials beside the odd ones; a closed pipe has few
-    attack, decay : seconds to full level; seconds to fall by 60 dB (0: as long as it is held)
+    slope : dB by which the harmonics fall per octave
+    even : level of the even harmonics relative to the odd ones; low for a closed pipe
+    attack, decay : seconds to full level, and seconds to fall by 60 dB (0 for a sustained tone)
     vibrato : cents
     breath : level of the noise of bow or breath
     """
@@ -39,8 +38,7 @@ class Tone(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """How one piece of a drum kit sounds: its skin's two frequencies and its noise's in Hz, the noise's share, and
-    the seconds to fall by 60 dB."""
+    """The frequencies of a drum's skin and noise, the share of noise, and the seconds to fall by 60 dB."""
 
     start_hz: float
     end_hz: float
@@ -50,7 +48,7 @@ class Hit(NamedTuple):
     decay: float
 
 
-# General MIDI's sixteen families of eight programs
+# General MIDI has sixteen families of eight programs
 FAMILIES = (
     Tone(8.0, decay=3.0),  # pianos
     Tone(12.0, decay=1.1),  # bars and bells
@@ -69,8 +67,8 @@ FAMILIES = (
     Tone(14.0, decay=0.5),  # percussion
     Tone(3.0, breath=0.5),  # noises
 )
-LONGEST_HIT = 1.3  # seconds
-CYMBAL, TOM = Hit(4000, 4000, 3000, 14_000, 0.9, LONGEST_HIT), Hit(190, 95, 80, 900, 0.15, 0.4)
+MAX_HIT_SECONDS = 1.3  # seconds
+CYMBAL, TOM = Hit(4000, 4000, 3000, 14_000, 0.9, MAX_HIT_SECONDS), Hit(190, 95, 80, 900, 0.15, 0.4)
 HITS = {
     **dict.fromkeys((35, 36), Hit(140, 48, 20, 300, 0.05, 0.35)),  # bass drums
     **dict.fromkeys((38, 40), Hit(260, 180, 900, 8000, 0.75, 0.22)),  # snares
@@ -88,51 +86,51 @@ def play_tones(
 
     Parameters
     ----------
-    notes : `renderer.Note`: start and length in seconds, MIDI pitch, velocity
-    program : General MIDI's; kits of drums are all alike
+    notes : `renderer.Note`s: start and length in seconds, MIDI pitch, velocity
+    program : General MIDI program; all drum kits sound the same
     sample_rate : Hz
 
     Returns
     -------
-    np.ndarray [shape=(n_samples,)], mono float32, to the end of the last note or longer
+    np.ndarray [shape=(n_samples,)], mono float32, at least to the end of the last note
     """
     end = max(start + seconds for start, seconds, _, _ in notes)
-    y = np.zeros(round((end + LONGEST_HIT) * sample_rate), np.float32)
+    y = np.zeros(round((end + MAX_HIT_SECONDS) * sample_rate), np.float32)
     for start, seconds, pitch, velocity in notes:
-        length = np.ceil(10 * seconds) / 10  # notes that differ a little share one sound
+        length = np.ceil(10 * seconds) / 10  # similar lengths share one cached sound
         sound = _strike(pitch, sample_rate) if is_drum else _play(program, pitch, length, sample_rate)
-        synth.add(y, sound, max(start, 0.0), VOLUME * synth.level(velocity), sample_rate)
+        synth.add(y, sound, max(start, 0.0), VOLUME * synth.compute_amplitude(velocity), sample_rate)
     return y
 
 
 @functools.lru_cache(maxsize=512)
 def _play(program: int, pitch: int, seconds: float, sample_rate: int) -> np.ndarray:
-    """Return one note; what programs of a family have of their own is drawn by chance, once for all."""
-    family, its = FAMILIES[program // 8], np.random.default_rng(program)
-    slope, formant_hz = family.slope + its.normal(0, 1.5), its.uniform(250, 3000)
-    hertz, n_samples = synth.hertz(pitch), round((seconds + RELEASE) * sample_rate)
-    k = synth.partials(hertz, sample_rate)
+    """Play one note. The programs of a family differ in slope and formant, drawn with the program as the seed."""
+    family, rng = FAMILIES[program // 8], np.random.default_rng(program)
+    slope, formant_hz = family.slope + rng.normal(0, 1.5), rng.uniform(250, 3000)
+    hertz, n_samples = synth.midi_to_hz(pitch), round((seconds + RELEASE) * sample_rate)
+    k = synth.list_harmonics(hertz, sample_rate)
     levels = np.where(k % 2 == 0, family.even, 1.0) * 10.0 ** (-slope * np.log2(k) / 20.0)
-    levels *= 1.0 + STRONGER * np.exp(-((np.log2(k * hertz / formant_hz) / 0.35) ** 2))
-    moving = hertz
+    levels *= 1.0 + FORMANT_GAIN * np.exp(-((np.log2(k * hertz / formant_hz) / 0.35) ** 2))
+    frequency = hertz
     if family.vibrato:
         time = np.arange(n_samples, dtype=np.float32) / sample_rate
         wave = np.sin(2 * np.pi * VIBRATO_HZ * time) * np.minimum(time / 0.3, 1.0)
-        moving = hertz * (1 + np.log(2) / 1200 * family.vibrato * wave)
-    y = synth.tone(levels, moving, n_samples, sample_rate)
+        frequency = hertz * (1 + np.log(2) / 1200 * family.vibrato * wave)
+    y = synth.make_tone(levels, frequency, n_samples, sample_rate)
     if family.decay:
-        y *= synth.falling(family.decay * (220 / hertz) ** 0.5, n_samples, sample_rate)
+        y *= synth.make_decay(family.decay * (220 / hertz) ** 0.5, n_samples, sample_rate)
     if family.breath:
-        y += np.float32(family.breath) * its.standard_normal(n_samples, np.float32)
-    return synth.edges(y, family.attack, RELEASE, sample_rate)
+        y += np.float32(family.breath) * rng.standard_normal(n_samples, np.float32)
+    return synth.fade_edges(y, family.attack, RELEASE, sample_rate)
 
 
 @functools.lru_cache(maxsize=64)
 def _strike(pitch: int, sample_rate: int) -> np.ndarray:
-    """Return one hit on the piece of a kit that a pitch means."""
-    hit, top = HITS.get(pitch, TOM), synth.HIGHEST * sample_rate
+    """Play one hit on the piece of a drum kit with this pitch."""
+    hit, max_hz = HITS.get(pitch, TOM), synth.MAX_FREQUENCY * sample_rate
     n_samples = int(hit.decay * sample_rate)
-    skin = synth.thump(min(hit.start_hz, top), min(hit.end_hz, top), 0.03, hit.decay, n_samples, sample_rate)
-    noise = synth.hiss(hit.low_hz, min(hit.high_hz, top), n_samples, sample_rate, np.random.default_rng(pitch))
-    noise *= synth.falling(hit.decay, n_samples, sample_rate) * 0.4
-    return synth.at_peak(synth.edges((1 - hit.noise) * skin + hit.noise * noise, 0.001, 0.005, sample_rate))
+    skin = synth.make_thump(min(hit.start_hz, max_hz), min(hit.end_hz, max_hz), 0.03, hit.decay, n_samples, sample_rate)
+    noise = synth.make_noise(hit.low_hz, min(hit.high_hz, max_hz), n_samples, sample_rate, np.random.default_rng(pitch))
+    noise *= synth.make_decay(hit.decay, n_samples, sample_rate) * 0.4
+    return synth.normalize_peak(synth.fade_edges((1 - hit.noise) * skin + hit.noise * noise, 0.001, 0.005, sample_rate))

@@ -1,7 +1,7 @@
-"""Replay: published results, each obtained again as it was published and then honestly, on the same data.
+"""Replicate published results on the same data, once with the published protocol and once with an honest one.
 
-What makes a published figure too good is seldom the model. So the two differ in the protocol alone, as far as that can
-be: who stood on which side, what counted as right, what the app made of the answer.
+A result that is too good is seldom due to the model. As far as possible, the two runs therefore differ only in the
+protocol: the split, the labels that count, and how the app uses the predictions.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ from musicml.utils import InputError, Message, capture_messages, get_message
 
 logger = logging.getLogger(__name__)
 
-Place = tuple[Path, Path, str, int]  # the roots of data and of runs, which data, the seed
+Place = tuple[Path, Path, str, int]  # data_root, runs_root, which data, seed
 
 
 @dataclass(frozen=True)
 class Replication:
-    """What one replay gave.
+    """The replication of one published result.
 
     Attributes
     ----------
-    name, reference : the recipe, and the published result that it replays
-    sample : whether the replayed and the honest figures are from generated data
-    rows : a metric each, the main one first
-    as_served : what the system's own app or count made of the replayed model, as in report.json
-    sentences : what is wrong with the published figure, and what the honest run gives
-    runs : `as_published` and `honest`, the run folders
-    error : why there is nothing else; empty of one that went well
+    name, reference : the recipe, and the published result that it replicates
+    sample : whether the runs used synthetic data
+    sides : the split that each run was scored on, with its size
+    rows : one per metric, the main metric first
+    as_served : the replicated model as the published app or metrics show it, as in report.json
+    sentences : the flaw of the published protocol, and the results
+    runs : run folders `as_published` and `honest`
+    error : why the replication failed; empty if it succeeded
     """
 
     name: str
@@ -65,135 +66,134 @@ class Replication:
     error: str = ""
 
     @property
-    def worth(self) -> str:
+    def summary(self) -> str:
         """The sentences as one paragraph."""
         return " ".join(self.sentences)
 
-    def as_table(self) -> dict[str, Any]:
-        """All of it as plain values."""
-        return {**asdict(self), "worth": self.worth}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the replication as plain values."""
+        return {**asdict(self), "worth": self.summary}
 
 
 def replicate(
     names: Sequence[str | Path], data_root: Path, runs_root: Path, which: str = "auto", seed: int = 0
 ) -> list[Replication]:
-    """Train and score each recipe as it was published and its honest partner, and hold the two beside the original.
+    """Train and score each recipe with the published protocol and with the honest one, and compare the results.
 
-    A whole run of the same experiment, settings, seed and data that is in `runs_root` already is taken as it is.
+    A complete run with the same experiment, settings, seed and data in `runs_root` is used again.
 
     Parameters
     ----------
-    names : recipes of experiments/as_published by name, or files; none for all
-    data_root, runs_root, which, seed, say : as `musicml.training.train.train_experiment` takes them
+    names : names or files of recipes in experiments/as_published (default: all)
+    data_root, runs_root, which, seed : as in `train_experiment`
 
     Returns
     -------
-    list of Replay, one a recipe; of one that failed `error` says why, and the others go on
+    list of Replication, one per recipe; a failed one has an `error`
 
     Raises
     ------
     InputError
-        If there is no such recipe, or it replays nothing.
+        If a recipe does not exist, or does not replicate anything.
     """
     folder = find_experiment_folder(PUBLISHED)
     paths = [find_experiment(name, PUBLISHED) for name in names] or sorted(folder.glob("*.toml"))
     if not paths:
-        raise InputError(
-            "{folder} must hold the published protocols (*.toml) and holds none: name a file.", folder=folder
-        )
+        raise InputError("No published protocols (*.toml) in {folder}. Name a file instead.", folder=folder)
     recipes = [(path, read_experiment(path)) for path in paths]
     for path, recipe in recipes:
-        read_experiment(find_partner(path, recipe))  # a partner that is not there costs no training
+        read_experiment(find_partner(path, recipe))  # a missing counterpart fails before any training
     where = (Path(data_root), Path(runs_root), which, seed)
-    return [replicate_or_error(path, recipe, where) for path, recipe in recipes]
+    return [_replicate_or_error(path, recipe, where) for path, recipe in recipes]
 
 
 def find_partner(path: Path, recipe: Experiment) -> Path:
-    """The file of the honest partner: in the folder above the recipe's."""
+    """Return the file of the honest counterpart, in the folder above the recipe's."""
     return path.parent.parent / f"{_get_published_options(path, recipe).honest}.toml"
 
 
 def _get_published_options(path: Path, recipe: Experiment) -> PublishedOptions:
-    """Return what the recipe in a file replays, or refuse one that replays nothing."""
+    """Return the `[published]` table of a recipe."""
     if recipe.published is None:
         raise InputError(
-            "{experiment_name} must say in [published] what it replays, and does not: take one of as_published.",
+            "{experiment_name} has no [published] table, so there is nothing to replicate. "
+            "Use a recipe of as_published.",
             experiment_name=path.stem,
         )
     return recipe.published
 
 
-def replicate_or_error(path: Path, recipe: Experiment, where: Place) -> Replication:
-    """One replay, or what ended it."""
+def _replicate_or_error(path: Path, recipe: Experiment, where: Place) -> Replication:
+    """Replicate one result, or return the error."""
     try:
         return replicate_one(path, recipe, where)
-    except Exception as error:  # a fault of ours, or a device out of memory, ends one replay and not all
-        words = get_message(error)
-        logger.error("%s failed: %s", path.stem, words)
+    except Exception as error:  # such as a device out of memory: the other recipes go on
+        message = get_message(error)
+        logger.error("%s failed: %s", path.stem, message)
         mark_abandoned(where[1])
-        return Replication(path.stem, _get_published_options(path, recipe).reference, error=words)
+        return Replication(path.stem, _get_published_options(path, recipe).reference, error=message)
     finally:
-        gc.collect()
+        gc.collect()  # frees the models of this replication before the next one
 
 
 def replicate_one(path: Path, recipe: Experiment, where: Place) -> Replication:
-    """One replay: both runs, had or made, and what they say beside the published figures."""
+    """Replicate one result: get both runs and compare them with the published metrics."""
     data_root, _, which, _ = where
     sample = load_dataset(recipe.data.dataset, data_root, which, None, True).sample
-    recipe = recipe.on_sample() if sample else recipe
+    recipe = recipe.apply_sample_table() if sample else recipe
     options = _get_published_options(path, recipe)
     honest = read_experiment(find_partner(path, recipe), parse_changes(options.changes), sample)
-    made = [get_or_train_run(one, where) for one in (recipe, honest)]
-    known = get_reference(options.reference)
-    rows = tuple(make_row(known, name, *made) for name in options.figures)
-    reports = [run.report for run in made]
-    sides = tuple(f"{one.split} ({one.n} {unit})" for one, unit in zip(reports, (recipe.unit, "files"), strict=True))
-    runs = {name: str(run.path) for name, run in zip(("as_published", "honest"), made, strict=True)}
+    runs = [_get_or_train_run(experiment, where) for experiment in (recipe, honest)]
+    reference = get_reference(options.reference)
+    rows = tuple(_make_row(reference, name, *runs) for name in options.figures)
+    reports, units = [run.report for run in runs], (recipe.unit, "files")
+    sides = tuple(f"{report.split} ({report.n} {unit})" for report, unit in zip(reports, units, strict=True))
+    paths = {name: str(run.path) for name, run in zip(("as_published", "honest"), runs, strict=True)}
     served = reports[0].as_served
-    found = Replication(path.stem, known.name, recipe.data.dataset, sample, sides, rows, served, runs=runs)
-    said = write_sentences(found, Message(options.fault), known, len(made[0].read("labels.json")))
-    return replace(found, sentences=(*said, *list_differences(options, recipe.clips.seconds)))
+    replication = Replication(path.stem, reference.name, recipe.data.dataset, sample, sides, rows, served, runs=paths)
+    sentences = write_sentences(replication, Message(options.fault), reference, len(runs[0].read("labels.json")))
+    return replace(replication, sentences=(*sentences, *list_differences(options, recipe.clips.seconds)))
 
 
 # Runs
 
 
-def get_or_train_run(chosen: Experiment, where: Place) -> Run:
-    """A whole run of an experiment: one that is there, or a new one."""
-    what = f"{chosen.name}, {PROTOCOLS[chosen.data.protocol]}"
-    held = find_run(chosen, *where)
-    if held is not None:
-        logger.info("%s: %s is there already", what, held.name)
-        return held
-    logger.info("%s: training", what)
-    run = train_experiment(chosen, *where[:3], seed=where[3])
+def _get_or_train_run(experiment: Experiment, where: Place) -> Run:
+    """Return a complete run of an experiment; train one if there is none."""
+    title = f"{experiment.name}, {PROTOCOLS[experiment.data.protocol]}"
+    existing = find_run(experiment, *where)
+    if existing is not None:
+        logger.info("%s: using %s", title, existing.name)
+        return existing
+    logger.info("%s: training", title)
+    run = train_experiment(experiment, *where[:3], seed=where[3])
     evaluate.evaluate_run(run)
     return run
 
 
-def find_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
-    """The latest whole run of the same experiment, settings, seed and data, down to the files' content."""
-    settings = chosen.settings()
-    alike = [
+def find_run(experiment: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
+    """Return the latest complete run of the same experiment, settings, seed and data; None if there is none."""
+    settings = experiment.get_settings()
+    candidates = [
         (run, info)
         for run, info in list_complete_runs(runs_root)
-        if (info.experiment, info.seed, info.settings) == (chosen.name, seed, settings)
-        and (info.data.sample, info.data.folder) == (chosen.sample, None)
+        if (info.experiment, info.seed, info.settings) == (experiment.name, seed, settings)
+        and (info.data.sample, info.data.folder) == (experiment.sample, None)
     ]
-    if not alike:
+    if not candidates:
         return None
-    as_published = chosen.data.protocol == "as_published"
-    dataset = load_dataset(chosen.data.dataset, data_root, which, None, as_published)
-    with capture_messages(lambda words: None):  # they come again where the run is trained
-        material = prepare_data(chosen, dataset, data_root, seed)
-    # who stood where, the examples, their features
-    wanted = (compute_split_hash(material), material.dataset.hash(), material.features.key)
-    found = [run for run, info in alike if (info.split.hash, info.data.hash, info.data.features) == wanted]
-    return found[-1] if found else None
+    as_published = experiment.data.protocol == "as_published"
+    dataset = load_dataset(experiment.data.dataset, data_root, which, None, as_published)
+    with capture_messages(lambda message: None):  # training logs them again
+        data = prepare_data(experiment, dataset, data_root, seed)
+    # equal settings are not enough: the files, their split or their features may have changed since
+    hashes = (compute_split_hash(data), data.dataset.hash(), data.features.key)
+    matches = [run for run, info in candidates if (info.split.hash, info.data.hash, info.data.features) == hashes]
+    return matches[-1] if matches else None
 
 
-def make_row(known: Reference, name: str, replayed: Run, honest: Run) -> ReplicationRow:
-    """One metric of the published result and of both runs."""
-    interval = known.interval if name == "accuracy" else None  # the one that counts were published of
-    both = (compute_published_metric(run, name) for run in (replayed, honest))
-    return ReplicationRow(name, known.figures.get(name), interval, *both)
+def _make_row(reference: Reference, name: str, replicated: Run, honest: Run) -> ReplicationRow:
+    """Make the row of one metric: published, replicated and honest."""
+    interval = reference.interval if name == "accuracy" else None  # only accuracies were published with counts
+    estimates = (compute_published_metric(run, name) for run in (replicated, honest))
+    return ReplicationRow(name, reference.figures.get(name), interval, *estimates)

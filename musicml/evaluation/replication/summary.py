@@ -1,4 +1,4 @@
-"""Wording: what is wrong with a published figure, and what the honest run gives; all of it from figures."""
+"""Describe the replication of a published result in sentences: its flaw, and what the honest run gives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPLICATION_NAMES = {
 
 @dataclass(frozen=True)
 class ReplicationRow:
-    """One metric: as it was published (a share, or the lowest and highest), replayed, and honest; None without one."""
+    """One metric: as published (a share, or the lowest and highest), replicated, and honest; None if not available."""
 
     metric: str
     published: float | tuple[float, float] | None
@@ -32,116 +32,117 @@ class ReplicationRow:
     honest: IntervalEstimate | None
 
 
-def write_sentences(found: Replication, fault: str, known: Reference, n_classes: int) -> list[str]:
-    """What is wrong with the published figure, and what the honest run gives, in figures."""
-    row = found.rows[0]
-    name, figures = (
-        REPLICATION_NAMES.get(row.metric, row.metric),
-        (format_figure(row.replayed), format_figure(row.honest)),
-    )
+def write_sentences(replication: Replication, fault: str, reference: Reference, n_classes: int) -> list[str]:
+    """Write what is wrong with a published result, and what the honest run gives."""
+    row = replication.rows[0]  # the main metric
+    name = REPLICATION_NAMES.get(row.metric, row.metric)
     both = Message(
-        "Replayed as published, {name} is {figures}; honestly obtained, {figures2}.",
+        "With the published protocol, {name} is {published}. With the honest protocol, it is {honest}.",
         name=name,
-        figures=figures[0],
-        figures2=figures[1],
+        published=format_estimate(row.replayed),
+        honest=format_estimate(row.honest),
     )
-    said = [fault, both, write_verdict(row)]
-    if known.interval is not None and known.n_test:
-        low, high = known.interval
-        said.append(
+    sentences = [fault, both, write_verdict(row)]
+    if reference.interval is not None and reference.n_test:
+        low, high = reference.interval
+        sentences.append(
             Message(
-                "The published accuracy is of {n_test} test files, so that its own interval reaches from "
-                "{low:.1f} to {high:.1f} %.",
-                n_test=known.n_test,
+                "The published accuracy comes from {n_test} test files, so its 95% confidence interval is {low:.1f} "
+                "to {high:.1f}%.",
+                n_test=reference.n_test,
                 low=100 * low,
                 high=100 * high,
             )
         )
-    if found.sides[1].startswith(Message("out of fold")):
-        said += compare_widths(row)
-    served = found.as_served or {}
+    if replication.sides[1].startswith(Message("out of fold")):  # the honest run is a cross-validation
+        sentences += compare_widths(row)
+    served = replication.as_served or {}  # keys of report.json
     if "softmax_twice" in served:
-        said.append(explain_softmax(served["softmax_twice"], n_classes))
+        sentences.append(explain_softmax(served["softmax_twice"], n_classes))
     if "first_second" in served:
-        said.append(explain_one_second(served["first_second"]))
+        sentences.append(_explain_first_second(served["first_second"]))
     if "ceiling" in served:
-        said += explain_labels(served["ceiling"], row)
+        sentences += _explain_labels(served["ceiling"], row)
     if "cells" in served:
-        said += explain_cells(served["cells"])
-    return said
+        sentences += explain_cells(served["cells"])
+    return sentences
 
 
 def list_differences(published: PublishedOptions, seconds: float) -> list[str]:
-    """In what the two differ from the published system and from the honest experiment as it stands.
+    """List how the two runs differ from the published system and from the honest experiment.
 
     Parameters
     ----------
-    published : what the recipe replays
-    seconds : how long its clips are
+    published : the `[published]` table of the recipe
+    seconds : length of its clips
     """
-    said: list[str] = [Message("Here the pieces are {seconds:g} s long.", seconds=seconds)] if published.pieces else []
-    changes = Message(
-        "The honest run is {honest} with {changes}.", honest=published.honest, changes=", ".join(published.changes)
-    )
-    return said + ([changes] if published.changes else [])
+    sentences: list[str] = [Message("The pieces are {seconds:g} s long.", seconds=seconds)] if published.pieces else []
+    if published.changes:
+        changes = ", ".join(published.changes)
+        sentences.append(
+            Message("The honest run is {honest} with {changes}.", honest=published.honest, changes=changes)
+        )
+    return sentences
 
 
-def format_figure(found: IntervalEstimate | None) -> str:
-    """A figure with its interval."""
-    if found is None or found.value is None:
+def format_estimate(estimate: IntervalEstimate | None) -> str:
+    """Format a metric with its interval."""
+    if estimate is None or estimate.value is None:
         return Message("not defined")
-    if not found.interval:
-        return Message("{value:.3f}", value=found.value)
-    low, high = found.interval
-    return Message("{value:.3f} ({low:.3f} to {high:.3f})", value=found.value, low=low, high=high)
+    if not estimate.interval:
+        return Message("{value:.3f}", value=estimate.value)
+    low, high = estimate.interval
+    return Message("{value:.3f} ({low:.3f} to {high:.3f})", value=estimate.value, low=low, high=high)
 
 
 def write_verdict(row: ReplicationRow) -> str:
-    """What can be made of the difference."""
-    replayed, honest = (one.value if one else None for one in (row.replayed, row.honest))
-    if replayed is None or honest is None:
-        return Message("The two can't be compared, since one of them is not defined.")
-    found = replayed - honest
-    apart, by = is_apart(row), f"{abs(found):.3f}"
-    if round(found, 3) > 0:
-        if apart:
-            return Message("The published protocol flatters by {by}, and the two intervals do not touch.", by=by)
+    """Write what the difference between the protocols means."""
+    replicated, honest = (estimate.value if estimate else None for estimate in (row.replayed, row.honest))
+    if replicated is None or honest is None:
+        return Message("The two protocols cannot be compared, because one result is not defined.")
+    difference = round(replicated - honest, 3)  # rounded as it is shown
+    is_separate, size = _has_separate_intervals(row), abs(difference)
+    if difference > 0:
+        if is_separate:
+            return Message(
+                "The published protocol is too optimistic by {size:.3f}, and the intervals do not overlap.", size=size
+            )
         return Message(
-            "The published protocol's figure is {by} higher; the intervals overlap, so part of it may be chance.", by=by
+            "The published protocol gives a result {size:.3f} higher. The intervals overlap, so part of it may be due "
+            "to chance.",
+            size=size,
         )
-    if round(found, 3) == 0:
+    if difference == 0:
+        return Message("On this data, both protocols give the same result. The published protocol is still flawed.")
+    if is_separate:
         return Message(
-            "On this data the two are the same. What is wrong with the published figure is what it can't tell."
-        )
-    if apart:
-        return Message(
-            "On this data the published protocol does not flatter: its figure is {by} lower, and the two "
-            "intervals do not touch. What is wrong with it is what it can't tell.",
-            by=by,
+            "On this data, the published protocol is not optimistic: its result is {size:.3f} lower, and the intervals "
+            "do not overlap. The protocol is still flawed.",
+            size=size,
         )
     return Message(
-        "On this data the published protocol's figure is {by} lower; the intervals overlap, so that "
-        "may be chance. What is wrong with it is what it can't tell.",
-        by=by,
+        "On this data, the published protocol gives a result {size:.3f} lower. The intervals overlap, so this may be "
+        "due to chance. The protocol is still flawed.",
+        size=size,
     )
 
 
-def is_apart(row: ReplicationRow) -> bool:
-    """Whether the intervals of the replayed and the honest figure have nothing in common."""
-    first, second = (one.interval if one else None for one in (row.replayed, row.honest))
-    return bool(first and second and (first[0] > second[1] or second[0] > first[1]))
+def _has_separate_intervals(row: ReplicationRow) -> bool:
+    """Return whether the intervals of the replicated and the honest result do not overlap."""
+    first, second = (estimate.interval if estimate else None for estimate in (row.replayed, row.honest))
+    return bool(first and second and (first[0] > second[1] or second[0] > first[1]))  # one ends before the other begins
 
 
 def compare_widths(row: ReplicationRow) -> list[str]:
-    """What it gives to judge every file, and not a few."""
-    first, second = (one.interval if one else None for one in (row.replayed, row.honest))
+    """Compare the interval of a small test split with that of a cross-validation, which scores every file."""
+    first, second = (estimate.interval if estimate else None for estimate in (row.replayed, row.honest))
     if not first or not second:
         return []
-    wide, narrow = (100 * (high - low) for low, high in (first, second))
+    wide, narrow = (100 * (high - low) for low, high in (first, second))  # in percentage points
     return [
         Message(
-            "The replayed figure's interval is {wide:.1f} points wide; with every file judged once, out "
-            "of fold, it is {narrow:.1f}.",
+            "The interval of the replicated result is {wide:.1f} points wide. With cross-validation, which scores "
+            "every file, it is {narrow:.1f} points wide.",
             wide=wide,
             narrow=narrow,
         )
@@ -149,11 +150,10 @@ def compare_widths(row: ReplicationRow) -> list[str]:
 
 
 def explain_softmax(served: dict[str, Any], n_classes: int) -> str:
-    """What the app of the pictures showed."""
+    """Describe the probabilities of an app that applies softmax twice."""
     return Message(
-        "Served as published, it could show at most {most_possible:.1f} % for any of {n_classes} "
-        "classes; it showed {mean:.1f} % on average and {highest:.1f} % at most, while "
-        "{accuracy:.1f} % of its answers were right.",
+        "The published app could show at most {most_possible:.1f}% for any of {n_classes} classes. It showed "
+        "{mean:.1f}% on average and {highest:.1f}% at most, while {accuracy:.1f}% of its predictions were correct.",
         most_possible=100 * served["most_possible"],
         n_classes=n_classes,
         mean=100 * served["mean"],
@@ -162,34 +162,33 @@ def explain_softmax(served: dict[str, Any], n_classes: int) -> str:
     )
 
 
-def explain_one_second(served: dict[str, Any]) -> str:
-    """What the app of the genres heard."""
+def _explain_first_second(served: dict[str, Any]) -> str:
+    """Describe the accuracy of an app that uses only the first second of a track."""
     if not served["n"]:
-        return Message("Served as published, no track could be asked about whose beginning was not trained on.")
-    second = format_figure(IntervalEstimate(served["accuracy"], served["accuracy_interval"]))
-    whole = format_figure(IntervalEstimate(served["accuracy_of_all"], served["accuracy_of_all_interval"]))
-    return Message(
-        SAME if served["accuracy"] >= served["accuracy_of_all"] else LESS, n=served["n"], second=second, whole=whole
-    )
+        return Message("The published app could not be tested: the start of every track was in the training data.")
+    second = format_estimate(IntervalEstimate(served["accuracy"], served["accuracy_interval"]))
+    full = format_estimate(IntervalEstimate(served["accuracy_of_all"], served["accuracy_of_all_interval"]))
+    is_enough = served["accuracy"] >= served["accuracy_of_all"]  # as accurate as on the whole excerpt
+    return Message(SECOND_IS_ENOUGH if is_enough else SECOND_IS_WORSE, n=served["n"], second=second, full=full)
 
 
-LESS = Message(
-    "Served as published, on the first second alone of {n} tracks, accuracy is {second}; on the same tracks as they "
-    "were judged, {whole}."
+SECOND_IS_WORSE = Message(
+    "The published app uses only the first second of a track. On {n} tracks, its accuracy is {second}. On the same "
+    "tracks as scored, it is {full}."
 )
-SAME = Message(
-    "Served as published, on the first second alone of {n} tracks, accuracy is {second}, no less than on the same "
-    "tracks as they were judged, {whole}: on this data a second is enough."
+SECOND_IS_ENOUGH = Message(
+    "The published app uses only the first second of a track. On {n} tracks, its accuracy is {second}. On the same "
+    "tracks as scored, it is {full}, so on this data a second is enough."
 )
 
 
-def explain_labels(served: dict[str, Any], row: ReplicationRow) -> list[str]:
-    """What contradictory labels left to be reached."""
-    said: list[str] = [
+def _explain_labels(served: dict[str, Any], row: ReplicationRow) -> list[str]:
+    """Describe the upper bound that contradictory labels set."""
+    sentences: list[str] = [
         Message(
-            "{contradictory} of the {n} rows of the training table are labelled in two ways: over all of "
-            "them no model can score above a macro ROC-AUC of {macro_auc:.3f}, or be right more often "
-            "than {accuracy:.3f}; on the few that are judged, luck may.",
+            "{contradictory} of the {n} rows of the training table have contradictory labels. Over all rows, no model "
+            "can exceed a macro ROC-AUC of {macro_auc:.3f} or an accuracy of {accuracy:.3f}. On a small test split, it "
+            "may by chance.",
             contradictory=served["contradictory"],
             n=served["n"],
             macro_auc=served["macro_auc"],
@@ -197,19 +196,18 @@ def explain_labels(served: dict[str, Any], row: ReplicationRow) -> list[str]:
         )
     ]
     if row.honest and row.honest.interval and row.honest.interval[0] > served["macro_auc"]:
-        said.append(Message("The whole interval of the honest figure lies above what those labels allow."))
-    return said
+        sentences.append(Message("The whole interval of the honest result is above that upper bound."))
+    return sentences
 
 
 def explain_cells(served: dict[str, Any]) -> list[str]:
-    """What an answer of nothing but `present` is worth, counted either way."""
-    always, model = served["all_present"], served["model"]
+    """Describe a model that always predicts `present`, with published and with true labels."""
+    always, model = served["all_present"], served["model"]  # a trivial baseline, and the replicated model
     return [
         Message(
-            "Who answers present to everything has a precision of {weighted_precision:.3f} and a recall "
-            "of {weighted_recall:.3f} counted as published, since {share:.1f} % of {n} cells count as "
-            "present; of the {judged} judged cells {share2:.1f} % are, and the precision is "
-            "{weighted_precision2:.3f}.",
+            "A model that always predicts present has a precision of {weighted_precision:.3f} and a recall of "
+            "{weighted_recall:.3f} as published, because {share:.1f}% of {n} cells count as present. Of the {judged} "
+            "labeled cells, {share2:.1f}% are present, and its precision is {weighted_precision2:.3f}.",
             weighted_precision=always["as_published"]["weighted_precision"],
             weighted_recall=always["as_published"]["weighted_recall"],
             share=100 * always["as_published"]["share"],
@@ -219,7 +217,7 @@ def explain_cells(served: dict[str, Any]) -> list[str]:
             weighted_precision2=always["judged"]["weighted_precision"],
         ),
         Message(
-            "The replayed model's own answers, counted on judged cells, have a precision of {weighted_precision:.3f}.",
+            "On labeled cells, the replicated model has a precision of {weighted_precision:.3f}.",
             weighted_precision=model["judged"]["weighted_precision"],
         ),
     ]

@@ -1,14 +1,14 @@
-"""The store: features on disk, computed once, keyed by what made them.
+"""Cache of features on disk: computed once, and found by a key of everything that they depend on.
 
-The key is a digest of the feature settings, the version of the code and the content of every file, so that a change
-of any of them makes new features and nothing else does. What is read comes from memory maps.
+The key is a digest of the feature settings, the version of the code and the content of every file. A change to any
+of them gives a new key, and nothing else does. Arrays are read through memory maps.
 
-    store/<key>/array.bin     every file's features, one after another
-    store/<key>/index.json    how many frames each has, what was left out and why, warnings; and what it all is
-    store/<key>.npy           a frozen backbone's outputs
-    store/digests-<data set>.bin     the digest of each file's content, by its path, size and time
+    <cache>/<key>/array.bin     features of all files, one after another
+    <cache>/<key>/index.json    number of frames of each file, excluded files and why, warnings, settings
+    <cache>/<key>.npy           outputs of a frozen backbone
+    <cache>/digests-<dataset>.bin     the digest of each file's content, by path, size and time
 
-Any of it may be removed at any time (`musicml cache --clear`): it is computed again, and a run does not need it.
+The cache can be deleted at any time (`musicml cache --clear`): features are computed again, and runs don't need it.
 """
 
 from __future__ import annotations
@@ -38,149 +38,152 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Features:
-    """The features of a data set's examples, in its order.
+    """The features of a dataset's examples, in their order.
 
     Attributes
     ----------
     array : np.ndarray [shape=(n_frames_of_all, n_bins)], float32, or [shape=(n, ...)] of fixed size
-    begin : np.ndarray [shape=(n_examples,)], int: where each example begins in `array`
-    length : np.ndarray [shape=(n_examples,)], int: how many frames it has; 1 where it has a fixed size
-    framed : whether an example has frames, as sound has, or a fixed size, as pictures have
-    key : str, of the folder in the store
-    warnings : example → what its file was found to be, in words
+    begin : np.ndarray [shape=(n_examples,)], int, where each example begins in `array`
+    length : np.ndarray [shape=(n_examples,)], int, the number of its frames; 1 for a fixed size
+    has_frames : whether examples have frames, like sound, or a fixed size, like pictures
+    key : str, of the folder in the cache
+    warnings : example → sentences about its file
     """
 
     array: np.ndarray
     begin: np.ndarray
     length: np.ndarray
-    framed: bool
+    has_frames: bool
     key: str
     warnings: dict[str, list[str]]
 
-    def of(self, index: int) -> np.ndarray:
-        """One example's features: [shape=(n_frames, n_bins)], or of the fixed size."""
+    def get(self, index: int) -> np.ndarray:
+        """Return one example's features: [shape=(n_frames, n_bins)], or of the fixed size."""
         begin = self.begin[index]
-        return self.array[begin : begin + self.length[index]] if self.framed else self.array[begin]
+        return self.array[begin : begin + self.length[index]] if self.has_frames else self.array[begin]
 
     def select(self, mask: np.ndarray) -> Features:
-        """The features of the examples where `mask` is true; nothing is copied."""
+        """Return the features of the examples where `mask` is true. Nothing is copied."""
         return replace(self, begin=self.begin[mask], length=self.length[mask])
 
 
 def get_features(
     dataset: Dataset, settings: Any, root: Path, least_samples: int = 0, processes: int | None = None
 ) -> tuple[Dataset, Features]:
-    """The features of every readable file of a data set, and the data set without the files that can't be read.
+    """Return the features of every readable file of a dataset, and the dataset without the other files.
 
     Parameters
     ----------
     dataset : sound for `LogMel` and `MFCC`, pictures for `Pixels`, either for `Spectrogram`, one with `vggish` for
         `VGGish`
-    root : the store's folder
+    root : the cache's folder
     least_samples : a shorter track is repeated up to this length
-    processes : how many compute; 1 for this one alone, None for as many as there are cores where that pays
+    processes : number of processes; 1 for this one alone, None for one per core if that is faster
 
     Raises
     ------
     InputError
-        If the settings do not fit the data set, the disk is full, or no file can be read.
+        If the settings do not fit the dataset, the disk is full, or no file can be read.
     """
     if isinstance(settings, audio_features.VGGish):
         return dataset, _take_vggish(dataset)
-    wants = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
-    if dataset.kind != wants and not isinstance(settings, audio_features.Spectrogram):  # which is drawn or taken
+    kind = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
+    # a spectrogram is read from a picture or drawn from sound
+    if dataset.kind != kind and not isinstance(settings, audio_features.Spectrogram):
         raise InputError(
-            "this experiment needs {wants} files and {dataset_name} holds {dataset_kind} files: choose an experiment "
+            "This experiment needs {kind} files, but {dataset_name} holds {dataset_kind} files. Choose an experiment "
             "for {dataset_kind}s.",
-            wants=KINDS[wants],
+            kind=KINDS[kind],
             dataset_name=dataset.name,
             dataset_kind=KINDS[dataset.kind],
         )
     key = compute_cache_key(dataset, settings, least_samples, Path(root))
-    home = Path(root) / key
-    for _ in range(3):
-        if not _is_current(home):
-            shutil.rmtree(home, ignore_errors=True)
+    folder = Path(root) / key
+    for _ in range(3):  # another process may clear the cache meanwhile
+        if not _is_current(folder):
+            shutil.rmtree(folder, ignore_errors=True)
             logger.info("features: %s files to %s, once", len(dataset.examples), settings.__class__.__name__)
-            compute_and_store(dataset, settings, home, least_samples, processes)
-        with contextlib.suppress(FileNotFoundError):  # cleared in this very moment, or somebody removed a part of it
-            return open_features(dataset, settings, home, key)
-        shutil.rmtree(home, ignore_errors=True)
-    return open_features(dataset, settings, home, key)
+            compute_and_store(dataset, settings, folder, least_samples, processes)
+        with contextlib.suppress(FileNotFoundError):  # another process cleared the cache just now, or a file is missing
+            return open_features(dataset, settings, folder, key)
+        shutil.rmtree(folder, ignore_errors=True)
+    return open_features(dataset, settings, folder, key)
 
 
 def compute_cache_key(dataset: Dataset, settings: Any, least_samples: int, root: Path) -> str:
-    """The digest of everything that the features depend on."""
+    """Return a digest of everything that the features depend on: 24 hex digits."""
     facts = {
         "kind": settings.__class__.__name__,
         **to_dict(settings),
         "least_samples": least_samples,
         "version": audio_features.FEATURES_VERSION,
     }
-    found = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12)
-    for file in digest_examples(dataset, root):  # one after another: all of them at once are megabytes
-        found.update(json.dumps(file).encode())
-    return found.hexdigest()
+    digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12)
+    for file in digest_examples(dataset, root):  # one at a time: together they take megabytes
+        digest.update(json.dumps(file).encode())
+    return digest.hexdigest()
 
 
-def _is_current(home: Path) -> bool:
-    """Return whether features are there, and were computed by what reads files today: an earlier one read less."""
+def _is_current(folder: Path) -> bool:
+    """Return whether features exist and were computed by today's file reader. Earlier ones read fewer files."""
     try:
-        index = parse_json((home / "index.json").read_text())
-    except (FileNotFoundError, ValueError):  # a damaged one is made anew
+        index = parse_json((folder / "index.json").read_text())
+    except (FileNotFoundError, ValueError):  # a damaged index is computed again
         return False
     return index.get("reader", 1) == READER_VERSION
 
 
 def _take_vggish(dataset: Dataset) -> Features:
-    """The VGGish features that come with a data set; refuse one that brings none."""
+    """Return the VGGish features of a dataset, or raise an `InputError` if it has none."""
     vggish, n = dataset.vggish, len(dataset.examples)
     if vggish is None:
         raise InputError(
-            "VGGish features must come with the data set, and {dataset_name} brings none: take an experiment "
-            "with log_mel, or OpenMIC's release.",
+            "VGGish features come with their dataset, and {dataset_name} has none. Choose an experiment with log_mel, "
+            "or download OpenMIC's release.",
             dataset_name=dataset.name,
         )
     key = hashlib.blake2b(vggish.tobytes(), digest_size=12).hexdigest()
     return Features(vggish, np.arange(n), np.ones(n, dtype=int), False, key, {})
 
 
-def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tuple[Dataset, Features]:
-    """Open what `compute_and_store` wrote, as a memory map, and leave out of the data set what could not be read."""
-    index = parse_json((home / "index.json").read_text())
+def open_features(dataset: Dataset, settings: Any, folder: Path, key: str) -> tuple[Dataset, Features]:
+    """Open what `compute_and_store` wrote as a memory map, and drop unreadable files from the dataset."""
+    index = parse_json((folder / "index.json").read_text())
     excluded = [Excluded(file, reason) for file, reason in index["excluded"]]
-    unread = {item.file for item in excluded}
-    kept = np.array([example.id not in unread for example in dataset.examples])
-    if not kept.any():
+    unreadable = {item.file for item in excluded}
+    is_readable = np.array([example.id not in unreadable for example in dataset.examples])
+    if not is_readable.any():
         raise InputError(
-            "{dataset_name} must have files that can be read, and none of its {n_kept} can; "
-            "of the first: {excluded_reason}",
+            "Expected readable files in {dataset_name}, but none of its {n_kept} can be read. "
+            "The first: {excluded_reason}",
             dataset_name=dataset.name,
-            n_kept=len(kept),
+            n_kept=len(is_readable),
             excluded_reason=excluded[0].reason,
         )
-    framed = not isinstance(settings, audio_features.Pixels)
-    shape = (-1, settings.n_bins) if framed else (-1, settings.height, settings.width, 3)
-    array = np.memmap(home / "array.bin", np.float32 if framed else np.uint8, "r").reshape(shape)
+    has_frames = not isinstance(settings, audio_features.Pixels)
+    shape = (-1, settings.n_bins) if has_frames else (-1, settings.height, settings.width, 3)
+    # a memory map loads only the pages that are read, so features may be larger than memory
+    array = np.memmap(folder / "array.bin", np.float32 if has_frames else np.uint8, "r").reshape(shape)
+
     length = np.array(index["lengths"])
-    found = Features(array, np.cumsum(length) - length, length, framed, key, index["warnings"])
-    return dataset.keep(kept, excluded), found.select(kept)
+    features = Features(array, np.cumsum(length) - length, length, has_frames, key, index["warnings"])
+    return dataset.keep(is_readable, excluded), features.select(is_readable)
 
 
 def get_frozen_outputs(
     root: Path, facts: dict[str, Any], shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype: str = "float32"
 ) -> np.ndarray:
-    """An array that `make` computes only where the store does not hold it yet: a frozen backbone's outputs, say.
+    """Return an array from the cache, such as a frozen backbone's outputs, and call `make` only if it is not there yet.
 
     Parameters
     ----------
     facts : everything that the array depends on
-    shape, dtype : the array's
+    shape, dtype : of the array
 
     Raises
     ------
     InputError
-        If the store holds an array of another shape, or the disk is full.
+        If the cache holds an array of another shape, or the disk is full.
     """
     key = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
     path = Path(root) / f"{key}.npy"
@@ -188,13 +191,13 @@ def get_frozen_outputs(
     while array is None:
         try:
             array = np.load(path, mmap_mode="r")
-        except FileNotFoundError:  # it is not made yet, or the store was cleared in this very moment
+        except FileNotFoundError:  # not computed yet, or another process cleared the cache just now
             logger.info("frozen layers: outputs of %s inputs, once", shape[0])
             with write_atomically(path) as temporary:
                 np.save(temporary, np.asarray(make(), dtype=dtype))
     if array.shape != shape:
         raise InputError(
-            "{path} must hold an array of {shape} and holds {array_shape}: remove the file and try again.",
+            "Expected an array of shape {shape} in {path}, got {array_shape}. Remove the file and try again.",
             path=path,
             shape=shape,
             array_shape=array.shape,

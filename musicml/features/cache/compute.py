@@ -1,7 +1,7 @@
-"""Compute features beside their place, which they take when they are whole; in several processes where that pays.
+"""Compute features in a temporary folder that is renamed once it is complete, with several processes if that is faster.
 
-Processes and not threads, because most of the work holds Python's lock. A process hands over its features as a file,
-which is copied into its place at a fraction of what it costs to send arrays from one process to another.
+Processes and not threads, because most of the work holds Python's global lock. A process returns its features as a
+file, because copying a file is much cheaper than sending arrays between processes.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ from musicml.utils import (
     write_json,
 )
 
-MAKING = ".making-"
-LEAVING = ".leaving-"
-DAY = 86_400.0  # seconds after which what nobody has touched is nobody's
-TRIED = 4  # files read in this process before it is decided; the first one, which pays for imports, does not count
-PAYS = 4.0  # seconds of work left from which processes are started: they take one to start, and two halve the rest
-TASK = 0.2  # seconds of work handed to a process at a time: long beside the handing, short beside the whole
-MOST = 16  # files in a task
-COPIED = 2**20  # bytes at a time
+UNFINISHED_PREFIX = ".making-"
+REMOVED_PREFIX = ".leaving-"
+ABANDONED_SECONDS = 86_400.0  # age after which an unfinished folder of another machine counts as abandoned
+N_TIMED_FILES = 4  # files timed in this process to estimate the rest, after a first one that pays for imports
+MIN_PARALLEL_SECONDS = 4.0  # of work left: processes take one second to start, and two halve the rest
+TASK_SECONDS = 0.2  # of work handed to a process at a time: long compared with the handing over, short for the bar
+MAX_TASK_FILES = 16
+COPY_SIZE = 2**20  # bytes at a time
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What came of one file.
+    """The outcome of one file.
 
     Attributes
     ----------
-    length : how many frames there are, 1 of a picture, 0 of what can't be read
+    length : number of frames, 1 for a picture, 0 for an unreadable file
     refused : why it can't be read
-    warnings : what there is to warn of
+    warnings : tuple of sentences
     """
 
     length: int = 0
@@ -65,23 +65,23 @@ class FileResult:
 
 
 def compute_and_store(
-    dataset: Dataset, settings: Any, home: Path, least_samples: int, processes: int | None = None
+    dataset: Dataset, settings: Any, folder: Path, least_samples: int, processes: int | None = None
 ) -> None:
-    """Compute every file's features into the folder `home`, which appears only when it is whole.
+    """Compute every file's features into the folder `folder`, which appears only once it is complete.
 
     Parameters
     ----------
-    processes : as `compute_all` takes it
+    processes : as for `compute_all`
 
     Raises
     ------
     InputError
-        If the disk is full or closed for writing.
+        If the disk is full or not writable.
     """
     try:
-        with folder_beside(home) as work:
+        with make_temporary_folder(folder) as work:
             index = _write_features(dataset, settings, least_samples, work, processes)
-            about = {  # nobody needs it to find features, and everybody to tell what they are
+            about = {  # not part of the key; describes the features to readers
                 "dataset": dataset.name,
                 "sample": dataset.sample,
                 "kind": next(name for name, kind in audio_features.FEATURE_KINDS.items() if kind is type(settings)),
@@ -91,28 +91,28 @@ def compute_and_store(
                 "reader": READER_VERSION,
             }
             write_json(work / "index.json", about | index)
-            take_place(work, home)
+            publish_folder(work, folder)
     except OSError as error:
-        raise os_error_to_input_error(error, home) from error
+        raise os_error_to_input_error(error, folder) from error
 
 
 def _write_features(
     dataset: Dataset, settings: Any, least_samples: int, work: Path, processes: int | None
 ) -> dict[str, list | dict]:
-    """Write the features of every file one after another; how many frames each has, what was left out, warnings."""
+    """Write the features of all files one after another. Return frames per file, excluded files and warnings."""
     lengths = array("q")
     excluded: list[list[str]] = []
     warnings: dict[str, list[str]] = {}
     with open(work / "array.bin", "wb") as out:
-        found = compute_all(dataset.examples, settings, least_samples, work, out, processes)
-        bar = make_progress_bar("features", len(dataset.examples), found, has_lines=False, unit="file")
-        with contextlib.closing(found), bar:
-            for example, one in zip(dataset.examples, bar, strict=True):
-                lengths.append(one.length)
-                if one.refused:
-                    excluded.append([example.id, one.refused])
-                if one.warnings:
-                    warnings[example.id] = list(one.warnings)
+        results = compute_all(dataset.examples, settings, least_samples, work, out, processes)
+        bar = make_progress_bar("features", len(dataset.examples), results, has_lines=False, unit="file")
+        with contextlib.closing(results), bar:
+            for example, result in zip(dataset.examples, bar, strict=True):
+                lengths.append(result.length)
+                if result.refused:
+                    excluded.append([example.id, result.refused])
+                if result.warnings:
+                    warnings[example.id] = list(result.warnings)
     return {"lengths": lengths.tolist(), "excluded": excluded, "warnings": warnings}
 
 
@@ -124,40 +124,40 @@ def compute_all(
     out: BinaryIO,
     processes: int | None = None,
 ) -> Generator[FileResult]:
-    """Write the features of each file to `out`, in order, and yield what came of it.
+    """Write the features of each file to `out`, in order, and yield the outcome of each.
 
     Parameters
     ----------
     settings : which features
     least_samples : a shorter track is repeated up to this length
     folder : where processes put what they have computed, until it is copied
-    processes : how many at the most; 1 for this one alone, None for as many as there are cores where that pays
+    processes : at most so many; 1 for this one alone, None for one per core if that is faster
     """
-    most = count_processes() if processes is None else processes
-    done, begun, left = 0, time.perf_counter(), 0.0
+    n_processes = count_processes() if processes is None else processes
+    done, start_time, seconds_left = 0, time.perf_counter(), 0.0
     for example in examples:
-        # one that was asked for is not asked whether it pays
-        if most > 1 and (processes or (done > TRIED and left > PAYS)):
+        # a requested number of processes is used from the start; otherwise only if enough work is left
+        if n_processes > 1 and (processes or (done > N_TIMED_FILES and seconds_left > MIN_PARALLEL_SECONDS)):
             break
-        yield _compute_file(example.place, example.id, settings, least_samples, out)
+        yield _compute_file(example.file_path, example.id, settings, least_samples, out)
         done += 1
         if done == 1:
-            begun = time.perf_counter()
+            start_time = time.perf_counter()
         else:
-            left = (time.perf_counter() - begun) / (done - 1) * (len(examples) - done)
+            seconds_left = (time.perf_counter() - start_time) / (done - 1) * (len(examples) - done)
     if done == len(examples):
         return
-    each = left / (len(examples) - done) or TASK / 5
-    a_task = max(1, min(MOST, int(TASK / each)))
+    seconds_each = seconds_left / (len(examples) - done) or TASK_SECONDS / 5
+    task_size = max(1, min(MAX_TASK_FILES, int(TASK_SECONDS / seconds_each)))
     tasks = (
-        # a `Path` would leave a trace in each process
-        ([(example.place, example.id) for example in examples[place : place + a_task]], f"{folder}/part-{place}")
-        for place in range(done, len(examples), a_task)
+        # strings: each `Path` would leave some memory behind in the process
+        ([(example.file_path, example.id) for example in examples[place : place + task_size]], f"{folder}/part-{place}")
+        for place in range(done, len(examples), task_size)
     )
     compute = functools.partial(_compute_part, settings=settings, least_samples=least_samples)
-    for results, part in map_in_processes(compute, tasks, most):
+    for results, part in map_in_processes(compute, tasks, n_processes):
         with open(part, "rb") as source:
-            shutil.copyfileobj(source, out, COPIED)
+            shutil.copyfileobj(source, out, COPY_SIZE)
         os.unlink(part)
         yield from results
 
@@ -165,14 +165,14 @@ def compute_all(
 def _compute_part(
     task: tuple[Sequence[tuple[str, str]], str], settings: Any, least_samples: int
 ) -> tuple[list[FileResult], str]:
-    """Write the features of a few files, each with its path and name, to a file; what came of them, and where."""
+    """Write the features of a few files, each with its path and name, to one file, and return outcomes and path."""
     jobs, part = task
     with open(part, "wb") as out:
         return [_compute_file(*job, settings, least_samples, out) for job in jobs], part
 
 
 def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int, out: BinaryIO) -> FileResult:
-    """Write the features of one file to `out`; a disk that gives trouble in reading is trouble with the file."""
+    """Write the features of one file to `out`. A disk error while reading counts as an unreadable file."""
     try:
         values, warnings = audio_features.compute_features(AudioSource(path, name), settings, least_samples)
     except InputError as error:
@@ -180,7 +180,7 @@ def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int
     except OSError as error:
         return FileResult(
             refused=Message(
-                "{name} must be a file that can be read, and can't be ({value}): copy it again.",
+                "Expected {name} to be a readable file, but reading failed ({value}). Copy it again.",
                 name=name,
                 value=describe_os_error(error),
             )
@@ -190,49 +190,49 @@ def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int
 
 
 @contextlib.contextmanager
-def folder_beside(home: Path) -> Iterator[Path]:
-    """A folder to work in, which is gone afterwards unless it was renamed; those of dead processes go too."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    for path in home.parent.glob(".*"):
-        if abandoned(path):
+def make_temporary_folder(folder: Path) -> Iterator[Path]:
+    """Make a folder to work in, removed afterwards unless it was renamed. Also remove those of dead processes."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for path in folder.parent.glob(".*"):
+        if is_abandoned(path):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    work = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{MAKING}{owner()}-"))
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{UNFINISHED_PREFIX}{make_owner_name()}-"))
     try:
-        work.chmod(0o755)  # a class may share one store
+        work.chmod(0o755)  # students of a class may share one cache
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def take_place(work: Path, home: Path) -> None:
-    """Rename `work` to `home`; where another process was faster, its equal result stays."""
+def publish_folder(work: Path, folder: Path) -> None:
+    """Rename `work` to `folder`. If another process was faster, keep its equal result."""
     try:
-        work.rename(home)
+        work.rename(folder)
     except OSError:
-        if not (home / "index.json").is_file():
+        if not (folder / "index.json").is_file():
             raise
 
 
-# What killed processes left behind
+# Names of unfinished folders, and which of them were abandoned by a killed process
 
 
-def owner() -> str:
-    """This process, as names in the store tell it: the machine too, since another one may share the folder."""
-    return f"{machine()}-{os.getpid()}"
+def make_owner_name() -> str:
+    """Return a name of this process for use in the cache, with the machine, since machines may share the folder."""
+    return f"{get_host_name()}-{os.getpid()}"
 
 
-def machine() -> str:
-    """The machine's name, with nothing in it that parts of a name are told apart by."""
+def get_host_name() -> str:
+    """Return the machine's name in letters and digits only, since `-` separates the parts of a folder name."""
     return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:40] or "here"
 
 
-def abandoned(path: Path) -> bool:
-    """Whether what is half made was left by a process of this machine that is gone, or by any a day ago."""
-    of_folder = re.fullmatch(rf"(?:{MAKING}|{LEAVING})([A-Za-z0-9]+)-(\d+)-.*", path.name)
-    if of_folder and of_folder[1] == machine():
+def is_abandoned(path: Path) -> bool:
+    """Return whether an unfinished file or folder is of a dead process of this machine, or a day old."""
+    of_folder = re.fullmatch(rf"(?:{UNFINISHED_PREFIX}|{REMOVED_PREFIX})([A-Za-z0-9]+)-(\d+)-.*", path.name)
+    if of_folder and of_folder[1] == get_host_name():
         return has_exited(int(of_folder[2]))
     try:
         newest = max(part.stat().st_mtime for part in (path, *path.glob("*")))
-    except OSError:  # it went while it was looked at
+    except OSError:  # removed meanwhile
         return False
-    return time.time() - newest > DAY
+    return time.time() - newest > ABANDONED_SECONDS

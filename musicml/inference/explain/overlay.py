@@ -1,4 +1,4 @@
-"""Draw an explanation: the map in orange over what the model saw in grey, and the files that hold it."""
+"""Draw an explanation, with the map in orange over the input in gray, and save it as files."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from musicml.utils import write_atomically, write_json
 if TYPE_CHECKING:
     from musicml.inference.explain import Explanation
 
-ORANGE = np.array([230, 97, 1], np.float32)  # told from grey by every eye
-STRENGTH = 0.75  # of the orange where the map is strongest
-DECIBELS = 80.0  # shown below the loudest
-LEAST_SIDE, MOST_SIDE = 384, 1600  # pixels of a drawing
+ORANGE = np.array([230, 97, 1], np.float32)  # distinct from gray for people with any color vision
+MAX_OPACITY = 0.75  # where the map is strongest
+DECIBELS = 80.0  # the range shown, down from the maximum
+MIN_SIDE, MAX_SIDE = 384, 1600  # pixels
 INK = (255, 255, 255)
 
 
 def draw_overlay(explanation: Explanation) -> np.ndarray:
-    """The map over what the model saw, [shape=(height, width, 3)], uint8; of a sound low is at the bottom."""
-    weight = explanation.map[..., None] * STRENGTH
+    """Draw the map over the input, [shape=(height, width, 3)], uint8, with low frequencies at the bottom."""
+    weight = explanation.map[..., None] * MAX_OPACITY
     if explanation.frame_seconds is None:
-        grey = explanation.seen.mean(axis=2, keepdims=True)
+        gray = explanation.seen.mean(axis=2, keepdims=True)
     else:
         loudest = explanation.seen.max()
-        grey = np.clip((explanation.seen - loudest) / DECIBELS + 1, 0, 1)[..., None] * 200
-    colours = grey * (1 - weight) + ORANGE * weight
-    picture = np.clip(colours, 0, 255).astype(np.uint8)
+        gray = np.clip((explanation.seen - loudest) / DECIBELS + 1, 0, 1)[..., None] * 200
+    colors = gray * (1 - weight) + ORANGE * weight
+    picture = np.clip(colors, 0, 255).astype(np.uint8)
     return picture if explanation.frame_seconds is None else picture.transpose(1, 0, 2)[::-1]
 
 
-def labelled(explanation: Explanation) -> Any:
-    """The drawing as a Pillow image at a size to look at, with a line of words below it."""
+def _draw_labeled(explanation: Explanation) -> Any:
+    """Draw the overlay as a larger Pillow image with a caption below it."""
     from PIL import Image, ImageDraw
 
     picture = Image.fromarray(np.ascontiguousarray(draw_overlay(explanation)))
-    width, height = side(picture.width), side(picture.height)
+    width, height = _choose_side(picture.width), _choose_side(picture.height)
     if explanation.frame_seconds is None:
-        factor = max(1, LEAST_SIDE // min(picture.size))
+        factor = max(1, MIN_SIDE // min(picture.size))
         width, height = picture.width * factor, picture.height * factor
     page = Image.new("RGB", (width, height + 24), "black")
     page.paste(picture.resize((width, height), Image.Resampling.BILINEAR))
@@ -48,30 +48,30 @@ def labelled(explanation: Explanation) -> Any:
         per_second = width / (len(explanation.map) * explanation.frame_seconds)
         begin, end = (min(width - 1, round(second * per_second)) for second in explanation.decided)
         pen.rectangle((begin, 0, max(begin, end - 1), height - 1), outline=INK)
-    pen.text((6, height + 6), caption(explanation), fill=INK)
+    pen.text((6, height + 6), _make_caption(explanation), fill=INK)
     return page
 
 
-def side(n: int) -> int:
-    """A side's length in pixels for `n` bins or frames."""
-    return int(np.clip(n * max(1, LEAST_SIDE // n), LEAST_SIDE, MOST_SIDE))
+def _choose_side(n: int) -> int:
+    """Choose the length of a side in pixels for `n` bins or frames, a multiple of `n` if possible."""
+    return int(np.clip(n * max(1, MIN_SIDE // n), MIN_SIDE, MAX_SIDE))
 
 
-def caption(explanation: Explanation) -> str:
-    """What the drawing shows, in a line."""
-    said = f"{explanation.label}: {explanation.method}"
+def _make_caption(explanation: Explanation) -> str:
+    """Describe the overlay in one line."""
+    caption = f"{explanation.label}: {explanation.method}"
     if explanation.decided:
-        said += f"; decided most by {explanation.decided[0]:.1f} to {explanation.decided[1]:.1f} s"
+        caption += f"; strongest evidence from {explanation.decided[0]:.1f} to {explanation.decided[1]:.1f} s"
     elif not explanation.map.any():
-        said += "; nothing here speaks for it"
-    return said.encode("ascii", "replace").decode()  # Pillow's own letters know no others
+        caption += "; no evidence for this class"
+    return caption.encode("ascii", "replace").decode()  # the built-in font of Pillow has only ASCII
 
 
 def save_explanation(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
-    """Write STEM.png, the map over what the model saw, of a sound STEM.wav, and STEM.json; what STEM.json says."""
-    table = {**explanation.as_table(), "picture": f"{stem}.png"}
+    """Write STEM.png (the overlay), STEM.wav (the deciding seconds of a sound) and STEM.json; return its content."""
+    table = {**explanation.to_dict(), "picture": f"{stem}.png"}
     with write_atomically(folder / f"{stem}.png") as temporary:
-        labelled(explanation).save(temporary)
+        _draw_labeled(explanation).save(temporary)
     if explanation.y is not None and len(explanation.y):
         import soundfile
 

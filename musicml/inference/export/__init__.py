@@ -1,4 +1,4 @@
-"""Export: a run's model for ONNX Runtime, which answers before TensorFlow is imported, and for use elsewhere."""
+"""Export the model of a run: as model.onnx in its run folder, or as a folder for use outside musicml."""
 
 from musicml.inference.export.bundle import FORMATS, export_run
 from musicml.inference.export.onnx import export_forest_onnx, export_keras_onnx

@@ -1,7 +1,7 @@
-"""The model.onnx that a run carries, so that it answers without TensorFlow.
+"""Export a model as the model.onnx of its run, so that it can predict without TensorFlow.
 
-It stays only if it answers like the original, and has the run's fingerprint inside, so that it can't be asked with
-another run's settings.
+The file is kept only if its scores equal those of the original. It contains the run's fingerprint, so that it can't be
+used with the settings of another run.
 """
 
 from __future__ import annotations
@@ -25,76 +25,79 @@ OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
 def export_keras_onnx(model: Any, run: Run, clips: np.ndarray) -> str:
-    """Write the Keras `model` as model.onnx of the run, with its class activation maps where its head gives them.
+    """Export the Keras `model` as model.onnx of the run, with class activation maps if its head allows them.
 
     Parameters
     ----------
     model : keras.Model
-    run : with its serving.json
-    clips : np.ndarray [shape=(n, ...)], a few inputs to compare the two on
+    run : the run, with its serving.json
+    clips : np.ndarray [shape=(n, ...)], a few inputs for comparing both models
 
     Returns
     -------
-    str, what came of it in a sentence; without the file the Predictor uses Keras
+    str, the result in a sentence; without the file the Predictor uses Keras
     """
     import keras
 
     if keras.backend.backend() != "tensorflow":
         return Message("not exported: the {backend} backend can't export to ONNX", backend=keras.backend.backend())
-    # tf2onnx else copies all weights before each of its passes: on ResNet50 twice the time and 9 GB against 5
+    # by default tf2onnx copies all weights before each pass: for ResNet50 that takes twice the time and 9 GB, not 5
     os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
-    wanted = np.asarray(model(clips, training=False))
+    expected = np.asarray(model(clips, training=False))
 
     def convert(path: Path) -> Any:
+        """Export the model to `path` and return it as an ONNX model."""
         import onnx
 
-        whole = add_class_activation_maps(model) or model
-        whole(clips, training=False)  # one that was never called can't be exported
-        with avoid_cudnn(whole):
-            whole.export(path, format="onnx", verbose=False)
+        mapped = add_class_activation_maps(model) or model
+        mapped(clips, training=False)  # Keras only exports a model that was called
+        with avoid_cudnn(mapped):
+            mapped.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
-        rename_outputs(converted.graph, ["scores", backends.MAPS])
+        _rename_outputs(converted.graph, ["scores", backends.MAPS])
         return converted
 
-    return written(convert, run, clips, wanted)
+    return _write_checked(convert, run, clips, expected)
 
 
 @contextlib.contextmanager
 def avoid_cudnn(model: Any) -> Iterator[None]:
-    """Let recurrent layers be traced without cuDNN's kernels, which a GPU would choose and no export can take along."""
+    """Switch recurrent layers to operations that can be exported; on a GPU they would use kernels of cuDNN."""
     recurrent = [layer for layer in model._flatten_layers() if getattr(layer, "use_cudnn", False)]
-    chosen = [layer.use_cudnn for layer in recurrent]
+    settings = [layer.use_cudnn for layer in recurrent]
     try:
         for layer in recurrent:
             layer.use_cudnn = False
         yield
     finally:
-        for layer, choice in zip(recurrent, chosen, strict=True):
-            layer.use_cudnn = choice
+        for layer, setting in zip(recurrent, settings, strict=True):
+            layer.use_cudnn = setting
 
 
-def rename_outputs(graph: Any, names: list[str]) -> None:
-    """Give the outputs of an ONNX graph the names that stand for them everywhere."""
+def _rename_outputs(graph: Any, names: list[str]) -> None:
+    """Rename the outputs of an ONNX graph, and all uses of them."""
     for output, name in zip(graph.output, names, strict=False):
         for node in graph.node:
-            node.output[:] = [name if given == output.name else given for given in node.output]
-            node.input[:] = [name if taken == output.name else taken for taken in node.input]
+            node.output[:] = [name if old == output.name else old for old in node.output]
+            node.input[:] = [name if old == output.name else old for old in node.input]
         output.name = name
 
 
 def export_forest_onnx(trees: list[Any], task: str, run: Run, clips: np.ndarray) -> str:
-    """Write forests, one a class, as model.onnx of the run; as `export_keras_onnx`."""
+    """Export random forests, one per class, as model.onnx of the run; see `export_keras_onnx`."""
     from musicml.models import predict_scores
 
     try:
         import skl2onnx  # noqa: F401
     except ImportError:
-        return Message("not exported: that needs the package skl2onnx, which the extras cpu and gpu bring")
-    return written(lambda _: forest_graph(trees, task, clips.shape[2]), run, clips, predict_scores(trees, clips, task))
+        return Message("not exported: the package skl2onnx is not installed; the extras cpu and gpu include it")
+    return _write_checked(
+        lambda _: _build_forest_graph(trees, task, clips.shape[2]), run, clips, predict_scores(trees, clips, task)
+    )
 
 
-def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
-    """The forests as one ONNX model: mean over frames, each class's share of trees, and what a single answer needs."""
+def _build_forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
+    """Build one ONNX model of all forests: the mean over frames, then the share of trees that vote for each class."""
     import onnx
     from onnx import TensorProto, helper
     from skl2onnx import convert_sklearn
@@ -115,7 +118,7 @@ def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
         values += graph.initializer
     shares = [f"share{k}" for k in range(len(trees))]
     nodes += [helper.make_node("Concat", shares, ["scores" if task == "multi" else "shares"], axis=1)]
-    if task == "single":  # as models.forest.scores
+    if task == "single":  # normalize the shares, like `predict_scores`
         values += [helper.make_tensor("least", TensorProto.FLOAT, [], [1e-6])]
         values += [helper.make_tensor("last", TensorProto.INT64, [1], [1])]
         nodes += [
@@ -123,14 +126,14 @@ def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
             helper.make_node("ReduceSum", ["some", "last"], ["sum"], keepdims=1),
             helper.make_node("Div", ["some", "sum"], ["scores"]),
         ]
-    taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", "frames", n_bins])
-    given = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", len(trees)])
-    graph = helper.make_graph(nodes, "forest", [taken], [given], values)
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", "frames", n_bins])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", len(trees)])
+    graph = helper.make_graph(nodes, "forest", [features], [scores], values)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid(*pair) for pair in OPSETS.items()], ir_version=8)
 
 
-def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> str:
-    """Write what `convert` makes as model.onnx, if it answers `clips` as `wanted`; what came of it in a sentence."""
+def _write_checked(convert: Any, run: Run, clips: np.ndarray, expected: np.ndarray) -> str:
+    """Write the result of `convert` as model.onnx if its scores of `clips` are as expected; describe the outcome."""
     try:
         with write_atomically(run.path / "model.onnx") as temporary, suppress_stderr():
             import onnx
@@ -138,8 +141,8 @@ def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> st
             converted = convert(temporary)
             onnx.helper.set_model_props(converted, {"fingerprint": run.read("serving.json")["fingerprint"]})
             onnx.save(converted, temporary)
-            gap = gap_of(temporary, clips, wanted, run.read("serving.json")["task"])
-            if not gap <= TOLERANCE:
+            gap = _compute_gap(temporary, clips, expected, run.read("serving.json")["task"])
+            if not gap <= TOLERANCE:  # this form is also true for NaN
                 raise ValueError(
                     Message(
                         "it differs from the original by {gap:.2g}, more than {tolerance:g}",
@@ -148,25 +151,25 @@ def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> st
                     )
                 )
             run.update(exported=compute_digest(temporary))
-    except InputError:  # a full disk is no fault of the export
+    except InputError:  # such as a full disk
         raise
-    except Exception as error:  # whatever a converter can't do, the run is as good without it
+    except Exception as error:  # converters fail in many ways, and the run is usable without the export
         return Message("not exported: {reason}", reason=get_message(error))
     return Message("exported; differs from the original by at most {gap:.2g}", gap=gap)
 
 
-def gap_of(path: Path, clips: np.ndarray, wanted: np.ndarray, task: str) -> float:
-    """The largest difference between the exported model's scores and `wanted`; of its maps too, where it has them."""
-    session = backends.session_of(path)
-    names = [taken.name for taken in session.get_inputs()]
+def _compute_gap(path: Path, clips: np.ndarray, expected: np.ndarray, task: str) -> float:
+    """Compute the largest difference between the expected scores and those from the exported model and its maps."""
+    session = backends.make_onnx_session(path)
+    names = [model_input.name for model_input in session.get_inputs()]
     if len(names) != 1:
         raise ValueError(
             Message("the exported model has {n_names} inputs: {names}", n_names=len(names), names=", ".join(names))
         )
     scores, *maps = session.run(None, {names[0]: clips.astype(np.float32)})
-    gap = float(np.abs(scores - wanted).max())
-    if maps:
+    gap = float(np.abs(scores - expected).max())
+    if maps:  # their mean over all places is the logits
         logits = maps[0].mean(axis=(1, 2), dtype=np.float64)
-        meant = special.softmax(logits, axis=1) if task == "single" else special.expit(logits)
-        gap = max(gap, float(np.abs(meant - wanted).max()))
+        from_maps = special.softmax(logits, axis=1) if task == "single" else special.expit(logits)
+        gap = max(gap, float(np.abs(from_maps - expected).max()))
     return gap

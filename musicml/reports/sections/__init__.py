@@ -1,1 +1,1 @@
-"""The sections of a report, one file each."""
+"""The sections of a report: each function turns the data of runs into blocks."""

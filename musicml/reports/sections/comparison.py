@@ -1,4 +1,4 @@
-"""About others: the runs of a report beside each other."""
+"""The section that compares the runs of a report: their results, paired tests, and the spread over seeds."""
 
 from __future__ import annotations
 
@@ -6,88 +6,95 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from musicml.evaluation import compare_runs, describe_few_groups, group_by_seed
-from musicml.reports import run_data
-from musicml.reports.document import Block, Cell, Estimate, Listing, Note, Paragraph, shown
-from musicml.reports.run_data import Told
+from musicml.reports.document import Block, Cell, Estimate, Listing, Note, Paragraph, format_cell
+from musicml.reports.run_data import RunData, to_interval
 from musicml.reports.wording import Words
 from musicml.utils import InputError
 
-LEAST = 0.001  # of a p that is shown
+MIN_P = 0.001  # a smaller p value is written as "< 0.001"
 
 
-def comparison(some: Sequence[Told], words: Words) -> list[Block]:
-    """Set the runs' figures side by side, with paired tests and the spread over seeds; nothing of a single run."""
-    if len(some) < 2:
+def write_comparison(runs: Sequence[RunData], words: Words) -> list[Block]:
+    """Write the comparison of the runs; nothing for a single run."""
+    if len(runs) < 2:
         return []
-    words = words.across(some)
-    return [*_set_side_by_side(some, words), *_test(some, words), *_spread_over_seeds(some, words)]
+    words = words.for_runs(runs)  # so that the source lines name all runs
+    return [*_list_results(runs, words), *_list_tests(runs, words), *_summarize_seeds(runs, words)]
 
 
-def _set_side_by_side(some: Sequence[Told], words: Words) -> list[Block]:
-    """Give every run's main figures, a row a run."""
-    metrics: list[str] = [*dict.fromkeys(one.report.main_metric for one in some)]
-    metrics += [name for name in ("macro_f1", "macro_auc") if all(name in one.report.metrics for one in some)]
+def _list_results(runs: Sequence[RunData], words: Words) -> list[Block]:
+    """List the main metrics of each run, one row per run."""
+    metrics: list[str] = [*dict.fromkeys(run.report.main_metric for run in runs)]
+    metrics += [name for name in ("macro_f1", "macro_auc") if all(name in run.report.metrics for run in runs)]
     rows = (
         (
-            one.name,
-            one.report.n,
-            one.report.n_groups,
-            *(Estimate(one.report.metrics.get(name), one.report.get_interval(name)) for name in metrics),
-            one.report.calibration_error,
-            words("reference.published" if one.is_published else "reference.honest"),
+            run.name,
+            run.report.n,
+            run.report.n_groups,
+            *(Estimate(run.report.metrics.get(name), run.report.get_interval(name)) for name in metrics),
+            run.report.calibration_error,
+            words("reference.published" if run.is_published else "reference.honest"),
         )
-        for one in some
+        for run in runs
     )
-    heads = ["run", "files", "groups", *(f"metric.{name}" for name in metrics), "calibration_error", "protocol"]
-    table = words.table("comparison", " ".join(heads), rows, words("comparison.caption"), "report.json")
-    few = (describe_few_groups(one.report.n_groups, one.report.interval_method) for one in some)
-    notes = [Note(words.said(sentence)) for sentence in dict.fromkeys(filter(None, few))]
-    if len({one.is_published for one in some}) > 1:
+    columns = ["run", "files", "groups", *(f"metric.{name}" for name in metrics), "calibration_error", "protocol"]
+    table = words.make_table("comparison", " ".join(columns), rows, words("comparison.caption"), "report.json")
+    warnings = (describe_few_groups(run.report.n_groups, run.report.interval_method) for run in runs)
+    notes = [Note(words.translate(warning)) for warning in dict.fromkeys(filter(None, warnings))]
+    if len({run.is_published for run in runs}) > 1:
         notes.append(Note(words("comparison.published"), "published"))
     return [table, *notes]
 
 
-def _test(some: Sequence[Told], words: Words) -> list[Block]:
-    """Say what the same test examples say of each two runs; or why they can't be held against each other."""
+def _list_tests(runs: Sequence[RunData], words: Words) -> list[Block]:
+    """List the paired test of each pair of runs, or the reason why they cannot be compared."""
     try:
-        found = compare_runs([one.run for one in some])
-    except InputError as error:
-        return [Note(words("comparison.refused", why=words.said(error.message)))]
-    if not found.pairs:
+        result = compare_runs([run.source for run in runs])
+    except InputError as error:  # different data, for example: the table above still helps
+        return [Note(words("comparison.refused", why=words.translate(error.message)))]
+    if not result.pairs:
         return [Note(words("comparison.no_pairs"))]
 
-    def show_chance(p: float | None) -> Cell:
-        """Show a p; one that three digits would show as 0 is said to lie below them."""
-        return p if p is None or p >= LEAST else f"< {shown(LEAST, words.language)}"
+    def format_p_value(p: float | None) -> Cell:
+        """Format a p value that is below the smallest one reported."""
+        return p if p is None or p >= MIN_P else f"< {format_cell(MIN_P, words.language)}"
 
     rows = (
         (
             words("comparison.pair", a=pair.a, b=pair.b),
-            Estimate(pair.difference, run_data.pair(pair.interval)),
+            Estimate(pair.difference, to_interval(pair.interval)),
             pair.only_a,
             pair.only_b,
-            words.said(pair.test),
-            show_chance(pair.p),
-            show_chance(pair.p_holm),
+            words.translate(pair.test),
+            format_p_value(pair.p),
+            format_p_value(pair.p_holm),
         )
-        for pair in found.pairs
+        for pair in result.pairs
     )
-    heads = "pair difference only_a only_b test p p_holm"
+    columns = "pair difference only_a only_b test p p_holm"
     return [
         Paragraph(words("comparison.paired")),
-        Listing(tuple(words.said(pair.sentence) for pair in found.pairs)),
-        words.table("pairs", heads, rows, words("comparison.tests"), "predictions.csv"),
+        Listing(tuple(words.translate(pair.sentence) for pair in result.pairs)),
+        words.make_table("pairs", columns, rows, words("comparison.tests"), "predictions.csv"),
     ]
 
 
-def _spread_over_seeds(some: Sequence[Told], words: Words) -> list[Block]:
-    """Give mean and spread of the main figure over runs of one recipe with several seeds."""
-    infos, reports = [one.info for one in some], [one.report for one in some]
+def _summarize_seeds(runs: Sequence[RunData], words: Words) -> list[Block]:
+    """Give the mean and spread of the main metric over runs that differ only in their seed."""
+    infos, reports = [run.info for run in runs], [run.report for run in runs]
     rows = [
-        (name, words(f"metric.{metric}"), len(values), fmean(values), stdev(values), min(values), max(values))
-        for metric in dict.fromkeys(made.main_metric for made in reports)
+        (
+            name,
+            words.capitalize(f"metric.{metric}"),
+            len(values),
+            fmean(values),
+            stdev(values),
+            min(values),
+            max(values),
+        )
+        for metric in dict.fromkeys(report.main_metric for report in reports)
         for name, by_seed in group_by_seed(infos, reports, metric)
-        for values in [list(by_seed.values())]
+        for values in [list(by_seed.values())]  # binds a name inside the comprehension
     ]
-    heads = "experiment figure seeds mean deviation least most"
-    return [words.table("seeds", heads, rows, words("comparison.seeds"), "report.json", "run.json")] if rows else []
+    columns, caption = "experiment figure seeds mean deviation least most", words("comparison.seeds")
+    return [words.make_table("seeds", columns, rows, caption, "report.json", "run.json")] if rows else []

@@ -1,4 +1,4 @@
-"""About the data of a run: what it was, its audit, who stood on which side."""
+"""Sections on the data of one run: the dataset, its audit, and the split."""
 
 from __future__ import annotations
 
@@ -12,133 +12,137 @@ from musicml.data.download import SOURCES
 from musicml.data.splits import is_ungrouped_split
 from musicml.experiment import is_named
 from musicml.reports.document import Block, Cell, Listing, Note, Paragraph, Table
-from musicml.reports.run_data import Told
+from musicml.reports.run_data import RunData
 from musicml.reports.wording import Words
 from musicml.utils import InputError
 
-MOST = 12  # files named in the text; the CSV file of the run has all
-LONGEST = 200  # characters of a file's reason
+MAX_FILES = 12  # excluded files in the report; excluded.csv lists them all
+MAX_REASON_LENGTH = 200  # characters
 
 
-def data(one: Told, words: Words, data_root: Path | None = None) -> list[Block]:
-    """Show the data set, what its makers and musicml say of it, what was mended and left out, its audit."""
-    found = one.info.data
-    notes = tuple(words.said(note) for note in found.notes)
-    noted: list[Block] = [Paragraph(words("data.notes")), Listing(notes)] if notes else []
+def write_data(run: RunData, words: Words, data_root: Path | None = None) -> list[Block]:
+    """Write the properties of the dataset, notes on it, its repairs, excluded files and audit."""
+    data = run.info.data
+    notes = tuple(words.translate(note) for note in data.notes)
+    note_blocks: list[Block] = [Paragraph(words("data.notes")), Listing(notes)] if notes else []
     return [
-        make_table(one, words),
-        *noted,
-        _show_rows(one, "repairs", sum(found.repairs.values()), _list_repairs, words),
-        _show_rows(one, "excluded", found.excluded, _list_excluded, words),
-        *_show_audit(one, words, data_root),
+        make_data_table(run, words),
+        *note_blocks,
+        _write_rows(run, "repairs", sum(data.repairs.values()), _list_repairs, words),
+        _write_rows(run, "excluded", data.excluded, _list_excluded, words),
+        *_write_audit(run, words, data_root),
     ]
 
 
-def make_table(one: Told, words: Words) -> Table:
-    """Make a table of what run.json says of the data."""
-    rows = _list_facts(one, words)
-    return words.table("data", "what value", rows, words("data.caption"), "run.json", "labels.json")
+def make_data_table(run: RunData, words: Words) -> Table:
+    """Make a table of the dataset's properties."""
+    rows = _list_properties(run, words)
+    return words.make_table("data", "what value", rows, words("data.caption"), "run.json", "labels.json")
 
 
-def _list_facts(one: Told, words: Words) -> Iterator[tuple[Cell, ...]]:
-    """List what run.json says of the data, and what SOURCE.json said but what is said elsewhere."""
-    found = one.info.data
-    yield words("data.dataset"), found.dataset
-    yield words("data.kind"), words.get(f"data.kind_{found.kind}", str(found.kind))
-    yield words("data.task"), words.get(f"data.task_{one.info.task}", str(one.info.task))
-    yield words("data.n_classes"), len(one.class_names)
-    yield words("data.class_names"), ", ".join(one.class_names)
-    yield words("data.origin"), words("data.is_sample" if found.sample else "data.is_real")
-    for key, value in found.source.items():
+def _list_properties(run: RunData, words: Words) -> Iterator[tuple[Cell, ...]]:
+    """List the dataset's properties from run.json, with those of its SOURCE.json."""
+    data = run.info.data
+    yield words("data.dataset"), data.dataset
+    yield words("data.kind"), words.get(f"data.kind_{data.kind}", str(data.kind))
+    yield words("data.task"), words.get(f"data.task_{run.info.task}", str(run.info.task))
+    yield words("data.n_classes"), len(run.class_names)
+    yield words("data.class_names"), ", ".join(run.class_names)
+    yield words("data.origin"), words("data.is_sample" if data.sample else "data.is_real")
+    for key, value in data.source.items():
         if key != "sample" and isinstance(value, str | int | float) and str(value):
             yield words("data.source", what=key), str(value)
-    origin = SOURCES.get(found.dataset)
-    if origin is not None and not found.folder:
+    origin = SOURCES.get(data.dataset)
+    if origin is not None and not data.folder:  # a folder of the user's own may have the name of a known dataset
         yield words("data.page"), origin.page
         yield words("data.licence"), origin.licence or words("data.no_licence")
-    yield words("data.hash"), found.hash
-    yield words("data.with_warnings"), found.with_warnings
+    yield words("data.hash"), data.hash
+    yield words("data.with_warnings"), data.with_warnings
 
 
-def _show_rows(one: Told, name: str, counted: int, make: Callable[[Told, Words], Table], words: Words) -> Block:
-    """Show a CSV file as a table; or say why not, `counted` being how many rows run.json says that it had."""
-    if trouble := one.troubles.get(f"{name}.csv"):
-        return Note(words.said(trouble))
-    if one.rows[f"{name}.csv"]:
-        return make(one, words)
-    return Note(words(f"data.{name}_missing", n=counted)) if counted else Paragraph(words(f"data.no_{name}"))
+def _write_rows(run: RunData, name: str, count: int, make: Callable[[RunData, Words], Table], words: Words) -> Block:
+    """Write a CSV file as a table, or the reason why it is missing; run.json gives its `count` of rows."""
+    if error := run.read_errors.get(f"{name}.csv"):
+        return Note(words.translate(error))
+    if run.rows[f"{name}.csv"]:
+        return make(run, words)
+    return Note(words(f"data.{name}_missing", n=count)) if count else Paragraph(words(f"data.no_{name}"))
 
 
-def _list_repairs(one: Told, words: Words) -> Table:
-    """List what was mended in the data, by kind, with the first of each."""
-    rows = one.rows["repairs.csv"]
+def _list_repairs(run: RunData, words: Words) -> Table:
+    """List the repairs by kind, each with its first occurrence."""
+    rows = run.rows["repairs.csv"]
     kinds = Counter(row.get("repair") or "?" for row in rows)
-    first = {row.get("repair") or "?": row for row in reversed(rows)}
-    lines = ((kind, count, words.said(first[kind].get("words") or "")) for kind, count in kinds.most_common())
-    return words.table("repairs", "repair count first", lines, words("data.repairs", n=len(rows)), "repairs.csv")
+    first = {row.get("repair") or "?": row for row in reversed(rows)}  # reversed, so that the first one wins
+    lines = ((kind, count, words.translate(first[kind].get("words") or "")) for kind, count in kinds.most_common())
+    return words.make_table("repairs", "repair count first", lines, words("data.repairs", n=len(rows)), "repairs.csv")
 
 
-def _list_excluded(one: Told, words: Words) -> Table:
-    """List the files that were left out, each with its reason."""
-    rows = one.rows["excluded.csv"]
-    reasons = [words.said(row.get("reason") or "") for row in rows[:MOST]]
-    cut = [why if len(why) <= LONGEST else f"{why[: LONGEST - 1]}…" for why in reasons]
-    lines = [(row.get("file") or "", why) for row, why in zip(rows, cut, strict=False)]
-    key = "data.excluded" if len(rows) <= MOST else "data.excluded_more"
-    return words.table("excluded", "file reason", lines, words(key, n=len(rows), shown=len(lines)), "excluded.csv")
+def _list_excluded(run: RunData, words: Words) -> Table:
+    """List excluded files with their reasons."""
+    rows = run.rows["excluded.csv"]
+    reasons = [words.translate(row.get("reason") or "") for row in rows[:MAX_FILES]]
+    short = [text if len(text) <= MAX_REASON_LENGTH else f"{text[: MAX_REASON_LENGTH - 1]}…" for text in reasons]
+    lines = [(row.get("file") or "", reason) for row, reason in zip(rows, short, strict=False)]
+    caption = words("data.excluded" if len(rows) <= MAX_FILES else "data.excluded_more", n=len(rows), shown=len(lines))
+    return words.make_table("excluded", "file reason", lines, caption, "excluded.csv")
 
 
-def _show_audit(one: Told, words: Words, data_root: Path | None) -> list[Block]:
-    """Show the kept audit of the data; or say that there is none, with the command."""
-    found, root = one.info.data, data_root or one.info.data.root
-    options = f"--folder {found.folder}" if found.folder else found.dataset
-    command = f"musicml audit {options}" + (" --as-published" if found.as_published and not found.folder else "")
-    none: list[Block] = [Note(words("data.not_audited", command=command))]
-    if data_root is None and not is_named(found.folder or root):  # the run folder may come from anyone
-        return none
+def _write_audit(run: RunData, words: Words, data_root: Path | None) -> list[Block]:
+    """Write the findings of the data's audit; if there is none, the command that makes one."""
+    data, root = run.info.data, data_root or run.info.data.root
+    options = f"--folder {data.folder}" if data.folder else data.dataset
+    command = f"musicml audit {options}" + (" --as-published" if data.as_published and not data.folder else "")
+    not_audited: list[Block] = [Note(words("data.not_audited", command=command))]
+    # a run folder may come from a stranger: its paths are read only where the user has named that folder before
+    if data_root is None and not is_named(data.folder or root):
+        return not_audited
     try:
-        dataset = reload_dataset(found.table, data_root)
-        kept = load_audit(Path(root), dataset)
+        dataset = reload_dataset(data.table, data_root)
+        audit = load_audit(Path(root), dataset)
     except InputError as error:
-        return [Note(words("data.audit_gone", why=words.said(error.message), command=command))]
+        return [Note(words("data.audit_gone", why=words.translate(error.message), command=command))]
     except (KeyError, TypeError):
-        return none
-    return _list_findings(kept, get_audit_path(Path(root), dataset).relative_to(root), words) if kept else none
+        return not_audited
+    if audit is None:
+        return not_audited
+    return _list_findings(audit, get_audit_path(Path(root), dataset).relative_to(root), words)
 
 
-def _list_findings(kept: Audit, file: Path, words: Words) -> list[Block]:
-    """List what an audit found, the gravest first; what is fine is only counted."""
+def _list_findings(audit: Audit, file: Path, words: Words) -> list[Block]:
+    """List an audit's findings, most severe first; checks that passed are only counted."""
     rows = [
-        (words(f"weight.{finding.weight}"), words.said(finding.words), words.said(finding.effect) or None)
-        for finding in kept.findings
+        (words(f"weight.{finding.weight}"), words.translate(finding.words), words.translate(finding.effect) or None)
+        for finding in audit.findings
         if finding.weight != "fine"
     ]
-    said = Paragraph(words("data.audited", n=kept.n, grave=len(rows), fine=len(kept.findings) - len(rows)))
+    text = Paragraph(words("data.audited", n=audit.n, grave=len(rows), fine=len(audit.findings) - len(rows)))
     source = words("source.audit", file=file.as_posix())
-    table = words.table("audit", "weight found effect", rows, words("data.audit_caption"), source=source)
-    return [said, *([table] if rows else [])]
+    table = words.make_table("audit", "weight found effect", rows, words("data.audit_caption"), source=source)
+    return [text, *([table] if rows else [])]
 
 
-def split(one: Told, words: Words) -> list[Block]:
-    """Say how the split came about, and how many files and groups stand on each side."""
-    found = one.info.split
-    blocks: list[Block] = [Paragraph(words("split.statement", words=words.said(found.statement or "?")))]
-    if found.folds:
-        blocks.append(Paragraph(words("split.folds", n=found.folds, files=one.report.n)))
-    files, groups, homes = Counter[str](), defaultdict(set), defaultdict(set)
-    for row in one.rows["split.csv"]:
-        side, group = row.get("split") or "", row.get("group") or ""
-        files[side] += 1
-        groups[side].add(group)
-        homes[group].add(side)
-    rows = [(words(f"split.{side}"), files[side], len(groups[side])) for side in SPLITS if files[side]]
+def write_split(run: RunData, words: Words) -> list[Block]:
+    """Write how the data was split, and how many files and groups each part has."""
+    info = run.info.split
+    blocks: list[Block] = [Paragraph(words("split.statement", words=words.translate(info.statement or "?")))]
+    if info.folds:
+        blocks.append(Paragraph(words("split.folds", n=info.folds, files=run.report.n)))
+    files, groups, splits = Counter[str](), defaultdict(set), defaultdict(set)
+    for row in run.rows["split.csv"]:
+        split, group = row.get("split") or "", row.get("group") or ""
+        files[split] += 1
+        groups[split].add(group)
+        splits[group].add(split)
+    rows = [(words(f"split.{split}"), files[split], len(groups[split])) for split in SPLITS if files[split]]
     if not rows:
-        return [*blocks, Note(words("split.missing", why=words.said(one.troubles.get("split.csv", "")) or "split.csv"))]
-    if is_ungrouped_split(one.info.data.as_published, one.info.split_rule):
-        key = "unknown"  # every file, or piece of one, is a group there, whoever made it
+        reason = words.translate(run.read_errors.get("split.csv", "")) or "split.csv"
+        return [*blocks, Note(words("split.missing", why=reason))]
+    if is_ungrouped_split(run.info.data.as_published, run.info.split_rule):
+        key = "unknown"  # each file or piece is its own group there, so counting groups shows nothing
     elif all(n_files == n_groups for _, n_files, n_groups in rows):
         key = "singles"
     else:
-        key = "shared" if any(len(sides) > 1 for sides in homes.values()) else "apart"
-    table = words.table("split", "side files groups", rows, words("split.caption"), "split.csv")
+        key = "shared" if any(len(parts) > 1 for parts in splits.values()) else "apart"
+    table = words.make_table("split", "side files groups", rows, words("split.caption"), "split.csv")
     return [*blocks, table, Paragraph(words(f"split.{key}"))]

@@ -1,4 +1,4 @@
-"""About a run's figures: the main ones in plain sentences, each class, what is taken for what."""
+"""Sections on the results of one run: the summary, the metrics of each class, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -6,159 +6,178 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from musicml.evaluation import describe_few_groups
-from musicml.reports.document import Block, Cell, Estimate, Note, Paragraph, Table, shown
+from musicml.reports.document import Block, Cell, Estimate, Note, Paragraph, Table, format_cell
 from musicml.reports.plots import Bars, Matrix
-from musicml.reports.run_data import Told, estimate
+from musicml.reports.run_data import RunData, get_estimate
 from musicml.reports.wording import Words
 
-FEW = 5  # examples of a class below which one more right answer moves its row by a fifth
-WIDEST = 12  # classes of a confusion matrix that the text has room for as a table
-MOST_PAIRS = 10
-NAMED = 8  # classes named in a sentence
-COUNTED, RANKED = ("precision", "recall", "f1"), ("auc", "average_precision")
+FEW_EXAMPLES = 5  # below it, one more correct prediction changes a class's recall by more than a fifth
+MAX_TABLE_CLASSES = 12  # a larger confusion matrix is a figure and an attached file
+MAX_PAIRS = 10
+MAX_NAMES = 8  # class names in a sentence
+COUNT_METRICS, RANKING_METRICS = ("precision", "recall", "f1"), ("auc", "average_precision")
 
 Row = Mapping[str, Any]
 
 
-def summary(one: Told, words: Words) -> list[Block]:
-    """Say what came of it, in plain sentences, and give all figures over all classes."""
-    report = one.report
-    said = [_write_main_sentence(one, words)]
-    if few := describe_few_groups(report.n_groups, report.interval_method):
-        said.append(words.said(few))
-    if one.judged == "val":
-        said.append(words("summary.on_val"))
-    if counts := _get_confusion(one):
-        right = sum(row[place] for place, row in enumerate(counts))
-        said.append(words("summary.right", right=right, n=report.n))
-    if one.is_multi and report.observed is not None:
-        said.append(words("summary.observed", observed=report.observed, all=report.n * len(one.class_names)))
-    said += [*_name_best_and_worst(one, words), *_explain_rows(one, words)]
+def write_summary(run: RunData, words: Words) -> list[Block]:
+    """Write the main results in sentences, and a table of all metrics over the classes."""
+    report = run.report
+    sentences = [_write_main_sentence(run, words)]
+    if warning := describe_few_groups(report.n_groups, report.interval_method):
+        sentences.append(words.translate(warning))
+    if run.scored_on == "val":
+        sentences.append(words("summary.on_val"))
+    if counts := _get_confusion(run):
+        correct = sum(row[place] for place, row in enumerate(counts))  # the diagonal
+        sentences.append(words("summary.right", right=correct, n=report.n))
+    if run.is_multi and report.observed is not None:
+        n_cells = report.n * len(run.class_names)
+        sentences.append(words("summary.observed", observed=report.observed, all=n_cells))
+    sentences += [*_name_best_and_worst(run, words), *_explain_rows(run, words)]
     if report.unreadable:
-        said.append(words("summary.unreadable", n=len(report.unreadable)))
+        sentences.append(words("summary.unreadable", n=len(report.unreadable)))
     if (unlike := report.unlike_training) and unlike["n"]:
-        said.append(words("summary.unlike", flagged=unlike["flagged"], n=unlike["n"]))
-    if one.place and one.is_published:
-        said.append(words("summary.published"))
+        sentences.append(words("summary.unlike", flagged=unlike["flagged"], n=unlike["n"]))
+    if run.place and run.is_published:
+        sentences.append(words("summary.published"))
     rows = (
-        (words.get(f"metric.{name}", name), Estimate(float(value), report.get_interval(name)))
+        (words.capitalize(f"metric.{name}", name), Estimate(float(value), report.get_interval(name)))
         for name, value in report.metrics.items()
     )
     return [
-        Paragraph(" ".join(said)),
-        words.table("figures", "figure estimate", rows, words("summary.caption"), "report.json"),
+        Paragraph(" ".join(sentences)),
+        words.make_table("figures", "figure estimate", rows, words("summary.caption"), "report.json"),
     ]
 
 
-def _write_main_sentence(one: Told, words: Words) -> str:
-    """Give the main figure with its interval, on how many files of how many groups; or say why there is none."""
-    report = one.report
-    known = {"n": report.n, "groups": report.n_groups, "metric": words(f"metric.{report.main_metric}")}
+def _write_main_sentence(run: RunData, words: Words) -> str:
+    """Write the main metric with its interval, or the reason why there is none."""
+    report = run.report
+    values = {"n": report.n, "groups": report.n_groups, "metric": words.capitalize(f"metric.{report.main_metric}")}
     if report.main is None:
-        return words("summary.undefined", **known)
-    if ends := report.get_interval(report.main_metric):
-        return words("summary.main", value=report.main, low=ends[0], high=ends[1], **known)
-    why = words("summary.one_group" if report.n_groups < 2 else "summary.all_alike")
-    return f"{words('summary.main_bare', value=report.main, **known)} {why}"
+        return words("summary.undefined", **values)
+    if interval := report.get_interval(report.main_metric):
+        return words("summary.main", value=report.main, low=interval[0], high=interval[1], **values)
+    reason = words("summary.one_group" if report.n_groups < 2 else "summary.all_alike")
+    return f"{words('summary.main_bare', value=report.main, **values)} {reason}"
 
 
-def _get_confusion(one: Told) -> list[list[int]] | None:
-    """Return the confusion matrix of report.json, if it is one."""
-    counts, n = one.report.confusion, len(one.class_names)
+def _get_confusion(run: RunData) -> list[list[int]] | None:
+    """Return the confusion matrix of report.json; None if there is none or it does not fit the classes."""
+    counts, n = run.report.confusion, len(run.class_names)
     is_square = counts is not None and len(counts) == n and all(len(row) == n for row in counts)
     return counts if is_square else None
 
 
-def _name_best_and_worst(one: Told, words: Words) -> Iterator[str]:
-    """Name the classes that are told best and worst, or how many share that place."""
-    figure, rows = one.ranked_by, one.per_class
-    values = [float(row[figure]) for row in rows if row.get(figure) is not None]
-    if len(values) > 1 and min(values) < max(values):
-        named = {}
+def _name_best_and_worst(run: RunData, words: Words) -> Iterator[str]:
+    """Name the best and the worst class; of several with the same value, say how many there are."""
+    metric, rows = run.class_metric, run.per_class
+    values = [float(row[metric]) for row in rows if row.get(metric) is not None]
+    if len(values) > 1 and min(values) < max(values):  # if all are equal, none is best
+        labels = {}
         for place, value in (("low", min(values)), ("high", max(values))):
-            names = [row["class"] for row in rows if row.get(figure) == value]
-            named[place] = names[0] if len(names) == 1 else words("summary.sharing", n=len(names))
-        low_and_high = {"low": min(values), "high": max(values)}
-        metric = words(f"column.{figure}")
-        yield words("summary.classes", metric=metric, best=named["high"], worst=named["low"], **low_and_high)
+            names = [row["class"] for row in rows if row.get(metric) == value]
+            labels[place] = names[0] if len(names) == 1 else words("summary.sharing", n=len(names))
+        ends = {"low": min(values), "high": max(values)}
+        yield words(
+            "summary.classes", metric=words(f"metric.{metric}"), best=labels["high"], worst=labels["low"], **ends
+        )
 
 
-def _explain_rows(one: Told, words: Words) -> Iterator[str]:
-    """Say why some classes have no precision or no recall, and which have too few examples to tell."""
+def _explain_rows(run: RunData, words: Words) -> Iterator[str]:
+    """Explain why classes have no precision or recall, and name those with few examples."""
     reasons: dict[str, Callable[[Row], bool]] = {
         "absent": lambda row: not row["support"],
         "unsaid": lambda row: row["support"] and not row["said"],
         "single": lambda row: row["support"] == 1,
-        "few": lambda row: 1 < row["support"] < FEW,
+        "few": lambda row: 1 < row["support"] < FEW_EXAMPLES,
     }
     for key, holds in reasons.items():
-        if names := [row["class"] for row in one.per_class if holds(row)]:
-            more = words("name.more", n=len(names) - NAMED) if len(names) > NAMED else ""
-            yield words(f"classes.{key}", names=", ".join(names[:NAMED]) + more, few=FEW)
+        if names := [row["class"] for row in run.per_class if holds(row)]:
+            more = words("name.more", n=len(names) - MAX_NAMES) if len(names) > MAX_NAMES else ""
+            yield words(f"classes.{key}", names=", ".join(names[:MAX_NAMES]) + more, few=FEW_EXAMPLES)
 
 
-def classes(one: Told, words: Words) -> list[Block]:
-    """Give each class's figures with intervals, as a table and as bars, and why some are not defined."""
-    rows, axis = one.per_class, words(f"column.{one.ranked_by}")
-    bars = [(row["class"], estimate(row, one.ranked_by)) for row in rows]
-    values = ", ".join(f"{name} {shown(bar.value, words.language)}" for name, bar in bars)
-    drawn = Bars(tuple((name, bar.value, bar.interval) for name, bar in bars), axis, words("classes.undefined"))
+def write_classes(run: RunData, words: Words) -> list[Block]:
+    """Write the metrics of each class as tables and as a bar chart, and explain what is not defined."""
+    rows, axis = run.per_class, words.capitalize(f"metric.{run.class_metric}")
+    bars = [(row["class"], get_estimate(row, run.class_metric)) for row in rows]
+    values = ", ".join(f"{name} {format_cell(bar.value, words.language)}" for name, bar in bars)
+    drawing = Bars(tuple((name, bar.value, bar.interval) for name, bar in bars), axis, words("classes.undefined"))
     alt = words("classes.alt", metric=axis, values=values)
-    observed = ("observed",) if one.is_multi else ()
-    bare = [cell for row in rows for cell in (estimate(row, name) for name in (*COUNTED, *RANKED)) if not cell.interval]
-    said = [words("classes.words")]
-    if one.report.intervals and any(cell.value is not None for cell in bare):
-        said.append(words("classes.all_alike"))
-    blocks: list[Block] = [Paragraph(" ".join([*said, *_explain_rows(one, words)]))]
-    if not one.report.intervals:
+    observed = ("observed",) if run.is_multi else ()  # of a single label, every cell is known
+    metrics = (*COUNT_METRICS, *RANKING_METRICS)
+    without_interval = [
+        cell for row in rows for cell in (get_estimate(row, name) for name in metrics) if not cell.interval
+    ]
+    sentences = [words("classes.words")]
+    if run.report.intervals and any(cell.value is not None for cell in without_interval):
+        sentences.append(words("classes.all_alike"))
+    blocks: list[Block] = [Paragraph(" ".join([*sentences, *_explain_rows(run, words)]))]
+    if not run.report.intervals:
         blocks.append(Note(words("classes.no_intervals")))
     blocks += [
-        _make_table("per_class", ("support", "said", *observed), COUNTED, "classes.counted", one, words),
-        words.figure("classes", drawn, words("classes.figure", metric=axis), alt, "report.json"),
-        _make_table("per_class_ranked", ("support", *observed), RANKED, "classes.ranked", one, words),
+        _make_table("per_class", ("support", "said", *observed), COUNT_METRICS, "classes.counted", run, words),
+        words.make_figure("classes", drawing, words("classes.figure", metric=axis), alt, "report.json"),
+        _make_table("per_class_ranked", ("support", *observed), RANKING_METRICS, "classes.ranked", run, words),
     ]
-    if not all(isinstance(row.get("wilson"), dict) for row in rows):
+    if not all(isinstance(row.get("wilson"), dict) for row in rows):  # written before Wilson's intervals were kept
         return [*blocks, Paragraph(words("classes.no_wilson"))]
-    return [*blocks, _make_table("per_class_wilson", (), COUNTED[:2], "classes.wilson", one, words, "wilson")]
+    return [*blocks, _make_table("per_class_wilson", (), COUNT_METRICS[:2], "classes.wilson", run, words, "wilson")]
 
 
 def _make_table(
-    name: str, counts: Sequence[str], figures: Sequence[str], key: str, one: Told, words: Words, ends: str = "intervals"
+    name: str,
+    counts: Sequence[str],
+    metrics: Sequence[str],
+    caption: str,
+    run: RunData,
+    words: Words,
+    intervals: str = "intervals",
 ) -> Table:
-    """Make a table of each class's counts and figures; `ends` is the key of their intervals."""
+    """Make a table of counts and metrics per class; `intervals` is the key of the rows' intervals."""
     rows = (
-        (row["class"], *(row.get(count) for count in counts), *(estimate(row, figure, ends) for figure in figures))
-        for row in one.per_class
+        (
+            row["class"],
+            *(row.get(count) for count in counts),
+            *(get_estimate(row, metric, intervals) for metric in metrics),
+        )
+        for row in run.per_class
     )
-    return words.table(name, " ".join(("class", *counts, *figures)), rows, words(key), "report.json")
+    return words.make_table(name, " ".join(("class", *counts, *metrics)), rows, words(caption), "report.json")
 
 
-def confusion(one: Told, words: Words) -> list[Block]:
-    """Show what is taken for what, where each example is of one class."""
-    counts, names = _get_confusion(one), one.class_names
-    if one.is_multi:
+def write_confusion(run: RunData, words: Words) -> list[Block]:
+    """Write the confusion matrix and the most frequent confusions; nothing for a multi-label task."""
+    counts, names = _get_confusion(run), run.class_names
+    if run.is_multi:
         return []
     if counts is None:
         return [Note(words("confusion.missing"))]
-    files, wide = ("report.json", "predictions.csv"), len(names) > WIDEST
+    files, is_wide = ("report.json", "predictions.csv"), len(names) > MAX_TABLE_CLASSES
     pairs = [
-        (true, said, count)
+        (true, predicted, count, round(100 * count / sum(row)))  # the last is the row percent
         for true, row in zip(names, counts, strict=True)
-        for said, count in zip(names, row, strict=True)
-        if true != said and count
+        for predicted, count in zip(names, row, strict=True)
+        if true != predicted and count
     ]
-    most = sorted(pairs, key=lambda found: (-found[2], found[:2]))[:MOST_PAIRS]
-    errors = sum(count for _, _, count in pairs)
-    text = words("confusion.words", errors=errors, n=one.report.n) if pairs else words("confusion.nothing")
+    top_pairs = sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))[:MAX_PAIRS]
+    n_errors = sum(pair[2] for pair in pairs)
+    text = words("confusion.words", errors=n_errors, n=run.report.n) if pairs else words("confusion.nothing")
     blocks: list[Block] = [Paragraph(text)]
-    if most:
-        heads = "confusion.rows confusion.columns count"
-        blocks.append(words.table("confused", heads, most, words("confusion.pairs"), *files))
-    drawn = Matrix(names, tuple(map(tuple, counts)), words("confusion.rows"), words("confusion.columns"))
+    if top_pairs:
+        headings = "confusion.rows confusion.columns count confusion.percent"
+        blocks.append(words.make_table("confused", headings, top_pairs, words("confusion.pairs"), *files))
+    drawing = Matrix(names, tuple(map(tuple, counts)), words("confusion.rows"), words("confusion.columns"))
     rows: list[tuple[Cell, ...]] = [(name, *row) for name, row in zip(names, counts, strict=True)]
-    heads_and_names = (words("confusion.corner"), *names)
+    columns, caption, alt = (
+        (words("confusion.corner"), *names),
+        words("confusion.caption"),
+        words("confusion.alt", n=len(names)),
+    )
     return [
         *blocks,
-        words.figure("confusion", drawn, words("confusion.caption"), words("confusion.alt", n=len(names)), *files),
-        words.table("confusion", heads_and_names, rows, words("confusion.table"), *files, beside=wide),
+        words.make_figure("confusion", drawing, caption, alt, *files),
+        words.make_table("confusion", columns, rows, words("confusion.table"), *files, is_attachment=is_wide),
     ]

@@ -1,4 +1,4 @@
-"""About the model of a run: its layers, its settings, how it learnt."""
+"""Sections on the model of one run: its layers, its settings, and the training curves."""
 
 from __future__ import annotations
 
@@ -12,74 +12,75 @@ from typing import Any
 from musicml.experiment import Epoch
 from musicml.reports.document import Block, Cell, Note, Paragraph, Table
 from musicml.reports.plots import Box, Curves, Layers, Line
-from musicml.reports.run_data import Told
+from musicml.reports.run_data import RunData
 from musicml.reports.wording import Words
 
-MOST_BOXES = 18  # that a page has room for
-MOST_LAYERS = 40  # rows of the table in the text
-BESIDE_EACH_OTHER = 3  # runs whose settings fit into one table
-NO_MEASURE = {"stage", "epoch", "learning_rate", "seconds"}
+MAX_BOXES = 18  # in a drawing of the model, which has to fit on a page
+MAX_LAYERS = 40  # rows of a table in the text; a longer one is an attachment
+MAX_RUN_COLUMNS = 3  # runs in one table of settings
+NOT_METRICS = {"stage", "epoch", "learning_rate", "seconds"}  # columns of history.csv that are not drawn
 
 Row = Mapping[str, Any]
 
 
-def model(one: Told, words: Words) -> list[Block]:
-    """Draw the layers and count them."""
-    layers = [layer for layer in one.layers or () if isinstance(layer, dict) and "name" in layer]
+def write_model(run: RunData, words: Words) -> list[Block]:
+    """Write the number of parameters, a drawing of the model and a table of its layers."""
+    layers = [layer for layer in run.layers or () if isinstance(layer, dict) and "name" in layer]
     if not layers:
-        trouble = one.troubles.get("layers.json")
-        return [Note(words("model.missing", why=words.said(trouble)) if trouble else words("model.none"))]
+        error = run.read_errors.get("layers.json")
+        return [Note(words("model.missing", why=words.translate(error)) if error else words("model.none"))]
     n, total = len(layers), _count_parameters(layers)
-    heads = "name kind shape parameters trainable"
+    columns = "name kind shape parameters trainable"
     rows = (
         (
             str(layer["name"]),
             str(layer.get("kind", "?")),
-            _describe_shape(layer),
+            _format_shape(layer),
             int(layer.get("parameters") or 0),
             int(layer["trainable"]) if "trainable" in layer else None,
         )
         for layer in layers
     )
-    table = words.table("layers", heads, rows, words("model.table"), "layers.json", beside=n > MOST_LAYERS)
-    if any("trees" in layer for layer in layers):
+    caption = words("model.table")
+    table = words.make_table("layers", columns, rows, caption, "layers.json", is_attachment=n > MAX_LAYERS)
+    if any("trees" in layer for layer in layers):  # a random forest: one "layer" per class
         trees = int(layers[0].get("trees") or 0)
         return [Paragraph(words("model.forest", n=n, trees=trees, parameters=total)), table]
     free = _count_parameters(layers, "trainable")
-    said = [Paragraph(words("model.words", family=one.info.family, n=n, parameters=total, free=free))]
-    if (found := one.info.weights) is not None:
-        why = words.said(found.get("reason") or "?")
-        said.append(Paragraph(words("model.weights", choice=found.get("choice"), why=why)))
+    paragraphs = [Paragraph(words("model.words", family=run.info.family, n=n, parameters=total, free=free))]
+    if (weights := run.info.weights) is not None:
+        reason = words.translate(weights.get("reason") or "?")
+        paragraphs.append(Paragraph(words("model.weights", choice=weights.get("choice"), why=reason)))
     boxes = _make_boxes(layers, words)
     alt = words("model.alt", parts=", ".join(box.name for box in boxes))
-    figure = words.figure("model", Layers(tuple(boxes)), words("model.caption"), alt, "layers.json")
-    return [*said, figure, table]
+    figure = words.make_figure("model", Layers(tuple(boxes)), words("model.caption"), alt, "layers.json")
+    return [*paragraphs, figure, table]
 
 
 def _count_parameters(layers: Sequence[Row], key: str = "parameters") -> int:
-    """Count the parameters of some layers, or those that are `trainable`."""
+    """Count the parameters of some layers, or only the `trainable` ones."""
     return sum(int(layer.get(key) or 0) for layer in layers)
 
 
-def _describe_shape(layer: Row) -> str:
-    """Write a layer's shape: `126 × 64`."""
+def _format_shape(layer: Row) -> str:
+    """Format a layer's output shape: `126 × 64`."""
     return " × ".join(str(size) for size in layer.get("output_shape") or ()) or "?"
 
 
 def _make_boxes(layers: Sequence[Row], words: Words) -> list[Box]:
-    """Make the parts of a model, as few as fit on a page: single layers, else blocks, else blocks of blocks."""
-    for step in (1, 2, 3, 4):
-        found = [list(group) for _, group in groupby(layers, partial(_get_stem, step=step))]
-        made = [_make_box(group, _get_stem(group[0], step), words) for group in found]
-        if len(made) <= MOST_BOXES:
-            return made
-    half = MOST_BOXES // 2
-    middle = [layer for group in found[half - 1 : 1 - half] for layer in group]
-    return [*made[: half - 1], _make_box(middle, "…", words), *made[1 - half :]]
+    """Group layers into at most `MAX_BOXES` boxes: single layers if they fit, else blocks of layers."""
+    for step in (1, 2, 3, 4):  # each step groups by a shorter part of the layers' names
+        groups = [list(group) for _, group in groupby(layers, partial(_get_stem, step=step))]
+        boxes = [_make_box(group, _get_stem(group[0], step), words) for group in groups]
+        if len(boxes) <= MAX_BOXES:
+            return boxes
+    half = MAX_BOXES // 2
+    middle = [layer for group in groups[half - 1 : 1 - half] for layer in group]
+    return [*boxes[: half - 1], _make_box(middle, "…", words), *boxes[1 - half :]]
 
 
 def _get_stem(layer: Row, step: int) -> str:
-    """Return what layers of one part share: the name, what stands before its last `_`, its first, the number there."""
+    """Return the part of a layer's name that its group shares: `block_1_conv`, `block_1`, `block`."""
     name = str(layer["name"])
     if step == 1 or "_" not in name:
         return name
@@ -87,102 +88,104 @@ def _get_stem(layer: Row, step: int) -> str:
 
 
 def _make_box(group: Sequence[Row], name: str, words: Words) -> Box:
-    """Make one part: a layer by itself, or several that share a beginning."""
+    """Make the box of a single layer, or of several whose names share a stem."""
     last, parameters, is_single = group[-1], _count_parameters(group), len(group) == 1
-    frozen = parameters > 0 and not any(layer.get("trainable") for layer in group)
+    is_frozen = parameters > 0 and not any(layer.get("trainable") for layer in group)
     parts = [str(last.get("kind", "?")) if is_single else words("model.layers", n=len(group))]
     parts += [words("model.parameters", n=parameters)] if parameters else []
-    parts += [words("model.frozen")] if frozen else []
-    reads = list(dict.fromkeys(map(str, last.get("reads") or ())))
-    joins = words("model.joins", names=" + ".join(reads)) if is_single and len(reads) > 1 else ""
-    return Box(str(last["name"]) if is_single else name, ", ".join(parts), _describe_shape(last), frozen, joins)
+    parts += [words("model.frozen")] if is_frozen else []
+    inputs = list(dict.fromkeys(map(str, last.get("reads") or ())))
+    merges = words("model.joins", names=" + ".join(inputs)) if is_single and len(inputs) > 1 else ""
+    return Box(str(last["name"]) if is_single else name, ", ".join(parts), _format_shape(last), is_frozen, merges)
 
 
-def settings(some: Sequence[Told], words: Words) -> list[Block]:
-    """List all settings as they were in force; what `--set` changed is marked."""
+def write_settings(runs: Sequence[RunData], words: Words) -> list[Block]:
+    """Write all settings of the runs; a star marks those changed with `--set`."""
 
-    def list_settings(one: Told) -> Iterator[tuple[str, Cell]]:
-        for key, value in _flatten(one.info.settings):
-            yield key, f"{value} *" if key in one.info.overrides else value
+    def list_settings(run: RunData) -> Iterator[tuple[str, Cell]]:
+        """Yield each setting of a run and its value, with a star if it was changed."""
+        for key, value in _flatten(run.info.settings):
+            yield key, f"{value} *" if key in run.info.overrides else value
 
-    changed = any(one.info.overrides for one in some)
-    tables = set_beside("settings", "key", list_settings, ("run.json", "experiment.toml"), some, words)
-    return [Paragraph(words("settings.words_changed" if changed else "settings.words")), *tables]
+    is_changed = any(run.info.overrides for run in runs)
+    files = ("run.json", "experiment.toml")
+    tables = make_side_by_side_tables("settings", "key", list_settings, files, runs, words)
+    return [Paragraph(words("settings.words_changed" if is_changed else "settings.words")), *tables]
 
 
-def set_beside(
+def make_side_by_side_tables(
     name: str,
-    head: str,
-    list_facts: Callable[[Told], Iterator[tuple[str, Cell]]],
+    heading: str,
+    list_properties: Callable[[RunData], Iterator[tuple[str, Cell]]],
     files: Sequence[str],
-    some: Sequence[Told],
+    runs: Sequence[RunData],
     words: Words,
 ) -> Iterator[Table]:
-    """Set facts of runs, each with its name, beside each other: three runs a table."""
-    for begin in range(0, len(some), BESIDE_EACH_OTHER):
-        part = some[begin : begin + BESIDE_EACH_OTHER]
-        facts = [dict(list_facts(one)) for one in part]
-        keys = dict.fromkeys(key for found in facts for key in found)
-        rows = ((key, *(found.get(key) for found in facts)) for key in keys)
-        names = [words("column.value")] if len(some) == 1 else [one.name for one in part]
-        number = f"-{begin // BESIDE_EACH_OTHER + 1}" if len(some) > BESIDE_EACH_OTHER else ""
-        heads = (words(f"column.{head}"), *names)
-        yield words.across(part).table(name + number, heads, rows, words(f"{name}.caption"), *files)
+    """Make tables of named properties, with a column for each run and up to three runs in a table."""
+    for start in range(0, len(runs), MAX_RUN_COLUMNS):
+        part = runs[start : start + MAX_RUN_COLUMNS]
+        columns = [dict(list_properties(run)) for run in part]
+        keys = dict.fromkeys(key for column in columns for key in column)  # all keys, in their first order
+        rows = ((key, *(column.get(key) for column in columns)) for key in keys)
+        names = [words("column.value")] if len(runs) == 1 else [run.name for run in part]
+        number = f"-{start // MAX_RUN_COLUMNS + 1}" if len(runs) > MAX_RUN_COLUMNS else ""
+        headings = (words(f"column.{heading}"), *names)
+        yield words.for_runs(part).make_table(name + number, headings, rows, words(f"{name}.caption"), *files)
 
 
-def _flatten(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Write a table of tables as dotted keys with their values, as a TOML file has them."""
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the values of nested tables by dotted key, as TOML writes them."""
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _flatten(value, f"{before}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
-            yield f"{before}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def curves(one: Told, words: Words) -> list[Block]:
-    """Draw what each epoch gave; the whole table lies beside."""
-    if trouble := one.troubles.get("history.csv"):
-        return [Note(words("curves.damaged", why=words.said(trouble)))]
-    rows = one.history
+def write_curves(run: RunData, words: Words) -> list[Block]:
+    """Write the training curves; the table of all epochs is an attachment."""
+    if error := run.read_errors.get("history.csv"):
+        return [Note(words("curves.damaged", why=words.translate(error)))]
+    rows = run.history
     if not rows:
-        return [Note(words("curves.none" if one.info.has_epochs else "curves.no_epochs"))]
+        return [Note(words("curves.none" if run.info.has_epochs else "curves.no_epochs"))]
     columns = [words.get(f"measure.{name}", name) for name in ("stage", *rows[0].values)]
-    lines = (
+    lines = (  # whole numbers as integers, so that epoch 3 is not written 3.000
         (row.stage, *(int(x) if x.is_integer() and abs(x) < 1e9 else x for x in row.values.values())) for row in rows
     )
-    table = words.table("history", columns, lines, words("curves.table"), "history.csv", beside=True)
-    panels = {words.get(f"measure.{name}", name): _make_lines(rows, name, words) for name in _list_measures(rows)[:2]}
+    table = words.make_table("history", columns, lines, words("curves.table"), "history.csv", is_attachment=True)
+    panels = {words.get(f"measure.{name}", name): _make_lines(rows, name, words) for name in _list_metrics(rows)[:2]}
     if not panels:
-        return [Paragraph(_describe_training(one, words)), table]
+        return [Paragraph(_describe_training(run, words)), table]
     marks = tuple(place + 0.5 for place in range(1, len(rows)) if rows[place].stage != rows[place - 1].stage)
-    drawn = Curves(tuple(panels.items()), words("curves.axis"), marks)
+    drawing = Curves(tuple(panels.items()), words("curves.axis"), marks)
     alt = words("curves.alt", n=len(rows), names=", ".join(panels))
-    figure = words.figure("curves", drawn, words("curves.caption"), alt, "history.csv")
-    return [Paragraph(_describe_training(one, words)), figure, table]
+    figure = words.make_figure("curves", drawing, words("curves.caption"), alt, "history.csv")
+    return [Paragraph(_describe_training(run, words)), figure, table]
 
 
-def _list_measures(rows: Sequence[Epoch]) -> list[str]:
-    """List what history.csv measures, the loss first, without what is the same on validation."""
+def _list_metrics(rows: Sequence[Epoch]) -> list[str]:
+    """List the metrics in history.csv, the loss first, without their `val_` counterparts."""
     columns = rows[0].values
-    names = [name for name in columns if name and name not in NO_MEASURE and not name.startswith("val_")]
+    names = [name for name in columns if name and name not in NOT_METRICS and not name.startswith("val_")]
     return sorted(names, key=lambda name: (name != "loss", f"val_{name}" not in columns))
 
 
 def _make_lines(rows: Sequence[Epoch], name: str, words: Words) -> tuple[Line, ...]:
-    """Make the curve of a measure on training, and on validation where there is one."""
-    made = []
-    for key, label, second in ((name, "curves.train", False), (f"val_{name}", "curves.val", True)):
+    """Make the training curve of a metric, and its validation curve if there is one."""
+    lines = []
+    for key, label, is_second in ((name, "curves.train", False), (f"val_{name}", "curves.val", True)):
         points = {float(place): row.values[key] for place, row in enumerate(rows, 1) if key in row.values}
         if points:
-            made.append(Line(words(label), tuple(points), tuple(points.values()), second))
-    return tuple(made)
+            lines.append(Line(words(label), tuple(points), tuple(points.values()), is_second))
+    return tuple(lines)
 
 
-def _describe_training(one: Told, words: Words) -> str:
-    """Say how long it learnt, and which epoch's weights were kept."""
-    training = one.info.get_settings("training")
-    said = words("curves.words", n=len(one.history), planned=str(training.get("epochs", "?")))
-    if one.info.best_epoch is not None:
-        kept = "curves.kept_best" if training.get("keep") == "best" else "curves.kept_last"
-        said += " " + words(kept, best=one.info.best_epoch, monitor=str(training.get("monitor", "loss")))
-    return said
+def _describe_training(run: RunData, words: Words) -> str:
+    """State the number of epochs, and which epoch's weights were kept."""
+    training = run.info.get_settings("training")
+    text = words("curves.words", n=len(run.history), planned=str(training.get("epochs", "?")))
+    if run.info.best_epoch is not None:
+        key = "curves.kept_best" if training.get("keep") == "best" else "curves.kept_last"
+        text += " " + words(key, best=run.info.best_epoch, monitor=str(training.get("monitor", "loss")))
+    return text

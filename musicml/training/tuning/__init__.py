@@ -1,4 +1,4 @@
-"""Search an experiment's options."""
+"""Search for the best options of an experiment."""
 
 from __future__ import annotations
 

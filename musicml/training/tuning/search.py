@@ -1,11 +1,11 @@
-"""Tune: search the options that an experiment's `[tune]` table names, on validation alone.
+"""Search the options in an experiment's table `[tune]`, comparing trials on the validation split alone.
 
-The test side is taken out of the data set before the first trial, so that nothing here can read it. The figure of the
-best trial is the best of many on the files that chose it, and so flatters: only the test figure of a run that is
-trained anew counts.
+The test split is removed from the dataset before the first trial, so no trial can read it. The best trial's score is
+the best of many on the files that selected it, so it is too optimistic. Only the test score of a run trained
+afterwards counts.
 
-Optuna draws the options (tree-structured Parzen estimator: Bergstra et al., "Algorithms for Hyper-Parameter
-Optimization", NIPS 2011) and ends trials that stay behind the median of the others.
+Optuna proposes the options (tree-structured Parzen estimator: Bergstra et al., "Algorithms for Hyper-Parameter
+Optimization", NIPS 2011) and prunes trials that fall behind the median of the others.
 """
 
 from __future__ import annotations
@@ -34,26 +34,27 @@ from musicml.training import (
     train_model,
 )
 from musicml.training.tuning import space, study
-from musicml.training.tuning.study import PruningWatcher, SearchResult, format_trial, is_higher_better, make_trial
+from musicml.training.tuning.study import PruningCallback, SearchResult, format_trial, is_higher_better, make_trial
 from musicml.utils import InputError, Message, suppress_stderr, to_dict, write_json
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "tunes"  # below the runs; what lies in it is no run
-KEPT = ("run.json", "experiment.toml", "history.csv")  # of a trial
-FIGURES = {"single": "accuracy", "multi": Message("mean average precision")}  # of what scikit-learn fits, file by file
-HOPELESS = 3  # trials that can't be trained, with none that can, after which a search ends
+TUNES_FOLDER = "tunes"  # in the runs folder; it holds no runs
+KEPT_FILES = ("run.json", "experiment.toml", "history.csv")  # of a trial
+# metric over files, for models that scikit-learn fits
+SKLEARN_METRICS = {"single": "accuracy", "multi": Message("mean average precision")}
+MAX_FAILED_TRIALS = 3  # a search ends if its first trials all fail
 
 
 @dataclass(frozen=True)
 class SearchContext:
-    """What all trials of a search share.
+    """Everything that the trials of a search share.
 
     Attributes
     ----------
-    wanted : what is searched
-    trials, prune : as `search_options` takes them
-    materials : what each kind of features was prepared to
+    search_space : the options that are searched
+    trials, prune : as for `search_options`
+    materials : prepared data of each setting of features and clips
     """
 
     experiment: Experiment
@@ -61,28 +62,29 @@ class SearchContext:
     data_root: Path
     folder: Path | None
     seed: int
-    wanted: space.Space
+    search_space: space.Space
     trials: int
     prune: bool
     materials: dict[str, TrainingData] = field(default_factory=dict)
 
     @property
     def figure(self) -> str:
-        """What trials are compared by."""
+        """The name of the metric that trials are compared by."""
         experiment = self.experiment
-        return FIGURES[self.dataset.task] if experiment.is_fitted_at_once else experiment.training.monitor
+        return SKLEARN_METRICS[self.dataset.task] if experiment.is_fitted_at_once else experiment.training.monitor
 
-    def material(self, experiment: Experiment) -> TrainingData:
-        """What a trial works on, without its test side: prepared once for each setting of features and clips."""
+    def prepare(self, experiment: Experiment) -> TrainingData:
+        """Return a trial's data without its test split, prepared once for each setting of features and clips."""
+        # trials that share features share them in memory
         key = json.dumps([experiment.kind, to_dict(experiment.features), to_dict(experiment.clips)])
         if key not in self.materials:
-            made = prepare_data(experiment, self.dataset, self.data_root, self.seed)
-            kept = made.split.sides != "test"
+            material = prepare_data(experiment, self.dataset, self.data_root, self.seed)
+            is_kept = material.split.sides != "test"  # test examples are gone before any trial could read them
             self.materials[key] = replace(
-                made,
-                dataset=made.dataset.keep(kept),
-                split=replace(made.split, sides=made.split.sides[kept]),
-                features=made.features.select(kept),
+                material,
+                dataset=material.dataset.keep(is_kept),
+                split=replace(material.split, sides=material.split.sides[is_kept]),
+                features=material.features.select(is_kept),
             )
         return self.materials[key]
 
@@ -97,174 +99,172 @@ def search_options(
     trials: int = 20,
     prune: bool = True,
 ) -> SearchResult:
-    """Search for the best options, or go on with a search that was stopped or killed, until `trials` have their end.
+    """Search for the best options, or resume an interrupted search, until `trials` are finished.
 
     Parameters
     ----------
-    experiment : from `musicml.experiment.config.read_experiment`, with a `[tune]` table
-    data_root, which, folder, seed : as `musicml.training.train.train_experiment` takes them; the seed is the draw's too
+    experiment : from `musicml.experiment.config.read_experiment`, with a table `[tune]`
+    data_root, which, folder, seed : as for `musicml.training.train.train_experiment`; the seed is the sampler's too
     runs_root : the search's folder is below it, in `tunes`
-    trials : int >= 1, how many shall have their end, those of earlier calls counted
-    prune : whether to end trials that stay behind the median of the others
+    trials : int >= 1, number of finished trials, including those of earlier calls
+    prune : whether to stop trials that fall behind the median of the others
 
     Raises
     ------
     InputError
-        If the table breaks a rule, the experiment is a cross-validation or has no validation side, or nothing can be
+        If the table breaks a rule, the experiment is a cross-validation or has no validation split, or nothing can be
         trained.
     """
-    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
-    wanted = space.read(experiment)
+    experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which, folder))
+    search_space = space.read_space(experiment)
     if experiment.data.n_folds > 1:
         raise InputError(
-            "a search needs one split, and {experiment_name} has {experiment_data_n_folds} folds, whose test sides "
-            "together are all its files: search with --set data.folds=1.",
+            "A search needs one split, but {experiment_name} has {experiment_data_n_folds} folds, whose test splits "
+            "together contain all files. Search with --set data.folds=1.",
             experiment_name=experiment.name,
             experiment_data_n_folds=experiment.data.n_folds,
         )
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
-        logger.warning("%s: generated sample data; what is best on it need not be so on real music", dataset.name)
-    work = SearchContext(experiment, dataset, Path(data_root), folder, seed, wanted, trials, prune)
-    material = work.material(experiment)
+        logger.warning("%s: synthetic data; the best options may differ on real music", dataset.name)
+    context = SearchContext(experiment, dataset, Path(data_root), folder, seed, search_space, trials, prune)
+    material = context.prepare(experiment)
     if not len(material.split.indices("val")):
         raise InputError(
-            "a search needs a validation side to choose by, and the split of {dataset_name} has none: take "
-            "data.split = 'group', or raise data.val_fraction.",
+            "A search needs a validation split, but {dataset_name} has none. Set data.split = 'group', or increase "
+            "data.val_fraction.",
             dataset_name=dataset.name,
         )
-    home = Path(runs_root) / FOLDER / f"{experiment.name}-{compute_search_key(work, material)}"
-    warm = max(2, experiment.training.epochs // 5)
-    with study.opened(home, is_higher_better(work.figure), warm) as memory:
-        run_trials(work, memory, home)
-        found = summarize_search(work, memory, home)
-    write_json(home / "best.json", found.as_table())
-    return found
+    search_folder = Path(runs_root) / TUNES_FOLDER / f"{experiment.name}-{compute_search_key(context, material)}"
+    warm_epochs = max(2, experiment.training.epochs // 5)  # before pruning: early scores are mostly noise
+    with study.open_study(search_folder, is_higher_better(context.figure), warm_epochs) as optuna_study:
+        run_trials(context, optuna_study, search_folder)
+        result = summarize_search(context, optuna_study, search_folder)
+    write_json(search_folder / "best.json", result.to_dict())
+    return result
 
 
-def compute_search_key(work: SearchContext, material: TrainingData) -> str:
-    """A digest of all that a search depends on: 8 hex digits. Another of any is another search."""
-    experiment = work.experiment
+def compute_search_key(context: SearchContext, material: TrainingData) -> str:
+    """Return a hash of everything the search depends on, 8 hex digits. A change to any of it starts a new search."""
+    experiment = context.experiment
     facts = {
         "text": experiment.text,
         "overrides": dict(experiment.overrides),
         "sample": experiment.sample,
         "tune": dict(experiment.tune),
         "data": [material.dataset.hash(), compute_split_hash(material), material.features.key],
-        "seed": work.seed,
+        "seed": context.seed,
     }
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=4).hexdigest()
 
 
-def run_trials(work: SearchContext, memory: Any, home: Path) -> None:
-    """Train trial after trial until all that are asked for have their end, or all of a small space."""
-    every = space.points(work.wanted)
-    trials = work.trials if every is None else min(work.trials, len(every))
-    begun = len(study.finished(memory))
-    if begun:
-        logger.info("%s trials are there from an earlier search, which goes on in %s", begun, home)
-    while (done := len(study.finished(memory))) < trials:
-        trial = study.ask(memory, work.wanted, work.seed, trials)
+def run_trials(context: SearchContext, optuna_study: Any, search_folder: Path) -> None:
+    """Run trials until the requested number is finished, or all points of a small space are."""
+    points = space.list_points(context.search_space)
+    trials = context.trials if points is None else min(context.trials, len(points))
+    n_earlier = len(study.list_finished_trials(optuna_study))
+    if n_earlier:
+        logger.info("resuming the search in %s, which has %s finished trials", search_folder, n_earlier)
+    while (done := len(study.list_finished_trials(optuna_study))) < trials:
+        trial = study.suggest_trial(optuna_study, context.search_space, context.seed, trials)
         trial.set_user_attr("place", done + 1)
         try:
-            run_trial(work, memory, trial, home / "trials" / f"{done + 1:04d}")
+            run_trial(context, optuna_study, trial, search_folder / "trials" / f"{done + 1:04d}")
         except KeyboardInterrupt:
-            study.put_back(memory, memory.get_trials(deepcopy=False)[trial.number], died=False)
-            raise KeyboardInterrupt(Message("stopped; the same command goes on with the search")) from None
-        ended = study.finished(memory)
-        logger.info("%s", format_trial(make_trial(ended[-1], work.wanted), work.figure, trials))
-        reasons = [one.user_attrs.get("why") for one in ended]
-        if len(reasons) >= HOPELESS and all(reasons):
+            study.requeue_trial(optuna_study, optuna_study.get_trials(deepcopy=False)[trial.number], died=False)
+            raise KeyboardInterrupt(Message("stopped; the same command resumes the search")) from None
+        finished = study.list_finished_trials(optuna_study)
+        logger.info("%s", format_trial(make_trial(finished[-1], context.search_space), context.figure, trials))
+        reasons = [trial.user_attrs.get("why") for trial in finished]
+        if len(reasons) >= MAX_FAILED_TRIALS and all(reasons):
             raise InputError(
-                "a search must have trials that can be trained, and none of the first {n_reasons} could; of the last: "
-                "{reasons}",
+                "None of the first {n_reasons} trials could be trained. The last: {reasons}",
                 n_reasons=len(reasons),
                 reasons=reasons[-1],
             )
 
 
-def run_trial(work: SearchContext, memory: Any, trial: Any, path: Path) -> None:
-    """Train one trial and write into the study what came of it."""
+def run_trial(context: SearchContext, optuna_study: Any, trial: Any, path: Path) -> None:
+    """Train one trial and record its result in the study."""
     import optuna
     from optuna.trial import TrialState
 
-    value, why = None, ""
+    value, reason = None, ""
     try:
-        experiment = space.with_options(work.experiment, space.options_of(work.wanted, trial.params))
-        job = TrainingJob(experiment, work.material(experiment))
-        # an epoch's lines are held back, and shown if the block fails, so what ends a single trial is caught inside
+        experiment = space.apply_options(context.experiment, space.get_options(context.search_space, trial.params))
+        job = TrainingJob(experiment, context.prepare(experiment))
+        # the block hides an epoch's log, and shows it if an exception leaves it: so catch a trial's own ones inside
         with suppress_stderr():
             try:
-                value = measure_trial(work, job, path, PruningWatcher(trial, experiment.training, work.prune))
+                value = measure_trial(context, job, path, PruningCallback(trial, experiment.training, context.prune))
                 if not np.isfinite(value):
-                    value, why = None, Message("its figure is no finite number")
+                    value, reason = None, Message("its score is not finite")
             except optuna.TrialPruned:
                 value = None
             except InputError as error:
-                why = explain_failure(error)
+                reason = explain_failure(error)
     except InputError as error:
-        why = explain_failure(error)
-    trial.set_user_attr("why", why)
-    memory.tell(trial, value, TrialState.PRUNED if value is None else TrialState.COMPLETE)
+        reason = explain_failure(error)
+    trial.set_user_attr("why", reason)
+    optuna_study.tell(trial, value, TrialState.PRUNED if value is None else TrialState.COMPLETE)
 
 
 def explain_failure(error: InputError) -> str:
-    """Why a trial's options can't be trained; raised where the fault is the disk's, since then nothing can."""
+    """Return why a trial's options can't be trained. Re-raise a disk error, since later trials would fail too."""
     if isinstance(error.__cause__, OSError):
         raise error
     return error.message
 
 
-def measure_trial(work: SearchContext, job: TrainingJob, path: Path, watch: PruningWatcher) -> float:
-    """Train one trial in the folder `path` and take its figure; of the folder little stays."""
-    shutil.rmtree(path, ignore_errors=True)  # what a trial that was cut off left
+def measure_trial(context: SearchContext, job: TrainingJob, path: Path, callback: PruningCallback) -> float:
+    """Train one trial in the folder `path` and return its score. Delete all but small files."""
+    shutil.rmtree(path, ignore_errors=True)  # an interrupted trial may have left files
     experiment = job.experiment
-    facts = build_run_info(experiment, job.material, work.data_root, work.folder, work.seed, False)
-    run = start_run(path, experiment.name, work.seed, experiment.text, facts)
+    facts = build_run_info(experiment, job.material, context.data_root, context.folder, context.seed, False)
+    run = start_run(path, experiment.name, context.seed, experiment.text, facts)
     try:
-        learned = train_model(run, job, watch)
-        value = score_files(job, learned) if experiment.is_fitted_at_once else watch.value
-        del learned
-        gc.collect()  # Keras's models hold themselves by circles
+        trained = train_model(run, job, callback)
+        value = score_files(job, trained) if experiment.is_fitted_at_once else callback.value
+        del trained
+        gc.collect()  # Keras models contain reference cycles, so only the collector frees them
         run.update(status="tried", value=value if np.isfinite(value) else None)
         return value
     finally:
-        for part in path.iterdir() if path.is_dir() else ():  # no weights stay, for it is no run to be asked
+        for part in path.iterdir() if path.is_dir() else ():  # without weights: nothing predicts with a trial
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
-            elif part.name not in KEPT:
+            elif part.name not in KEPT_FILES:
                 part.unlink(missing_ok=True)
 
 
-def score_files(job: TrainingJob, learned: TrainedModel) -> float:
-    """Of validation, the share of files told right; of several classes at once, the mean average precision."""
+def score_files(job: TrainingJob, trained: TrainedModel) -> float:
+    """Return the accuracy over validation files, or for multi-label tasks the mean average precision."""
     from sklearn.metrics import average_precision_score
 
-    dataset, clips, indices = job.material.dataset, job.sides["val"], job.material.split.indices("val")
-    scores = pool_by_example(learned.scores_of(clips), clips, indices, dataset.task, job.experiment.clips.average)
+    dataset, clips, indices = job.material.dataset, job.clips["val"], job.material.split.indices("val")
+    scores = pool_by_example(trained.predict_scores(clips), clips, indices, dataset.task, job.experiment.clips.average)
     targets = dataset.targets()[indices]
     if dataset.task == "single":
         return float((scores.argmax(axis=1) == targets.argmax(axis=1)).mean())
-    found = []
-    for truth, told_ in zip(targets.T, scores.T, strict=True):
-        seen = ~np.isnan(truth)
-        if len(np.unique(truth[seen])) == 2:
-            found.append(average_precision_score(truth[seen], told_[seen]))
-    return float(np.mean(found)) if found else float("nan")
+    precisions = []
+    for truth, class_scores in zip(targets.T, scores.T, strict=True):
+        observed = ~np.isnan(truth)
+        if len(np.unique(truth[observed])) == 2:  # undefined without both positive and negative examples
+            precisions.append(average_precision_score(truth[observed], class_scores[observed]))
+    return float(np.mean(precisions)) if precisions else float("nan")
 
 
-def summarize_search(work: SearchContext, memory: Any, home: Path) -> SearchResult:
-    """What the trials came to."""
-    trials = tuple(make_trial(trial, work.wanted) for trial in study.finished(memory))
-    dataset = work.dataset
-    found = SearchResult(
-        work.experiment.name, dataset.name, dataset.sample, work.seed, home, work.figure, trials, edges=()
+def summarize_search(context: SearchContext, optuna_study: Any, search_folder: Path) -> SearchResult:
+    """Return the results of all trials."""
+    trials = tuple(make_trial(trial, context.search_space) for trial in study.list_finished_trials(optuna_study))
+    dataset = context.dataset
+    result = SearchResult(
+        context.experiment.name, dataset.name, dataset.sample, context.seed, search_folder, context.figure, trials, ()
     )
-    if not found.best_first:
+    if not result.best_first:
         raise InputError(
-            "a search must have a trial that is trained to its end, and none of {n_trials} was: ask for more with "
-            "--trials, or narrow the ranges of [tune].",
+            "None of {n_trials} trials was trained to its end. Run more with --trials, or narrow the ranges in [tune].",
             n_trials=len(trials),
         )
-    return replace(found, edges=tuple(space.edges(work.wanted, found.best_first[0].options)))
+    return replace(result, edges=tuple(space.find_edges(context.search_space, result.best_first[0].options)))

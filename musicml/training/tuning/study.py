@@ -1,7 +1,7 @@
-"""A search's memory on disk, Optuna's journal of its trials, and what they came to.
+"""Store a search on disk as Optuna's journal of trials, and turn its trials into results.
 
-A kill at any moment leaves the journal of use. Optuna's own retry of dead trials goes by a heartbeat, which its journal
-has not, and which can't tell for a minute; here the folder's lock tells at once.
+A kill at any moment leaves a usable journal. Optuna's own retry of dead trials needs a heartbeat, which its journal
+does not support, and which takes a minute to notice a death. Here the lock on the folder shows it at once.
 """
 
 from __future__ import annotations
@@ -24,125 +24,127 @@ if TYPE_CHECKING:
     import optuna
 
 JOURNAL = "journal.log"
-WARM_TRIALS = 4  # trials that have to be whole before another is held against them
-DEATHS = 3  # of one trial, after which it is not begun again
+MIN_TRIALS_BEFORE_PRUNING = 4  # complete trials, so that their median means something
+MAX_CRASHES = 3  # of one trial, before it is given up
 SEARCH_NOTE = Message(
-    "This figure is validation's, and the best of several on the files that chose it, so it flatters: only the test "
-    "figure of a run trained anew counts."
+    "This is a validation score, and the best of several on the files that selected it, so it is too optimistic. Only "
+    "the test score of a newly trained run counts."
 )
 
 
 @contextlib.contextmanager
-def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Study]:
-    """The search in the folder `home`, begun or found again; a trial that was cut off is put back to be next.
+def open_study(folder: Path, maximize: bool, warm_epochs: int) -> Iterator[optuna.Study]:
+    """Open the search in the folder `folder`, new or existing. An interrupted trial becomes the next one.
 
     Raises
     ------
     InputError
-        If another process is at it, or its journal can't be read.
+        If another process uses it, or its journal can't be read.
     """
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    refusal = InputError("{home} must be searched by one at a time, and another is at it: wait for its end.", home=home)
-    with hold_folder(home, refusal), warnings.catch_warnings():
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # trials are logged in our own words
+    error_if_held = InputError("Another process already searches in {folder}. Wait for it to finish.", folder=folder)
+    with hold_folder(folder, error_if_held), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        mend(home / JOURNAL)
+        _repair_journal(folder / JOURNAL)
         try:
             study = optuna.create_study(
-                storage=JournalStorage(JournalFileBackend(str(home / JOURNAL))),
-                study_name=home.name,
+                storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
+                study_name=folder.name,
                 load_if_exists=True,
-                direction="maximize" if maximise else "minimize",
-                pruner=optuna.pruners.MedianPruner(WARM_TRIALS, warm_epochs),
+                direction="maximize" if maximize else "minimize",
+                # stop trials worse than the median at the same epoch
+                pruner=optuna.pruners.MedianPruner(MIN_TRIALS_BEFORE_PRUNING, warm_epochs),
             )
         except (ValueError, KeyError) as error:
             raise InputError(
-                "{home} must be a search's journal and can't be read ({error}): remove it and search anew.",
-                home=home / JOURNAL,
+                "Expected a search's journal in {folder}, but it can't be read ({error}). Remove it and search again.",
+                folder=folder / JOURNAL,
                 error=error,
             ) from None
         for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-            put_back(study, trial, died=True)
+            requeue_trial(study, trial, died=True)
         yield study
 
 
-def mend(journal: Path) -> None:
-    """Take away what a kill in the middle of a write left: half a line, and the lock of whoever wrote it."""
+def _repair_journal(journal: Path) -> None:
+    """Remove the remains of a killed write from the journal: half a line, and the writer's lock."""
     journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
     if journal.is_file():
         with open(journal, "rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+            file.truncate(file.read().rfind(b"\n") + 1)  # the last complete line
 
 
-def put_back(study: optuna.Study, trial: Any, died: bool) -> None:
-    """Fail a trial that was cut off, and let the next be the same again.
+def requeue_trial(study: optuna.Study, trial: Any, died: bool) -> None:
+    """Fail an interrupted trial, and queue the same options as the next trial.
 
     Parameters
     ----------
-    died : whether its process was killed; one that kills its process time and again, as where memory does not
-        suffice, is given up
+    died : whether its process was killed; a trial that kills its process repeatedly, for example for lack of memory, is
+        given up
     """
     from optuna.trial import TrialState
 
     deaths = trial.user_attrs.get("deaths", 0) + died
-    # one that has no place yet may be half drawn: the rest of it would be another's; drawn anew it is the same
+    # without a place, only some options may be drawn; drawing again gives the same ones
     drawn = {**trial.system_attrs.get("fixed_params", {}), **(trial.params if "place" in trial.user_attrs else {})}
-    if deaths >= DEATHS and "place" in trial.user_attrs:
+    if deaths >= MAX_CRASHES and "place" in trial.user_attrs:
         study.tell(trial.number, state=TrialState.PRUNED)
         return
-    # the copy first: where a kill comes between the two, it is found here and not made twice
-    copies = [one.user_attrs.get("again") for one in study.get_trials(deepcopy=False)]
+    # queue first: if a kill comes between both steps, the copy is found here and not made twice
+    copies = [other.user_attrs.get("again") for other in study.get_trials(deepcopy=False)]
     if drawn and trial.number not in copies:
         study.enqueue_trial(drawn, user_attrs={"again": trial.number, "deaths": deaths})
     study.tell(trial.number, state=TrialState.FAIL)
 
 
-def finished(study: optuna.Study) -> list[Any]:
-    """The trials that have an end, pruned ones too, in their order."""
+def list_finished_trials(study: optuna.Study) -> list[Any]:
+    """List complete and pruned trials, in their order."""
     from optuna.trial import TrialState
 
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
-def ask(study: optuna.Study, wanted: space.Space, seed: int, trials: int) -> optuna.Trial:
-    """The next trial, its options drawn: what was put back first, else what Optuna's TPE takes to be good.
+def suggest_trial(study: optuna.Study, search_space: space.Space, seed: int, trials: int) -> optuna.Trial:
+    """Return the next trial with its options: a requeued one first, else Optuna's TPE proposes them.
 
-    Of a space with no more than `trials` combinations each is tried, in any order; of a larger one with an end, none
-    twice. The draw hangs on `seed` and on the finished trials only, so a search that was killed goes the same way.
+    If the space has no more than `trials` combinations, each is tried once, in any order. In a larger finite space none
+    is tried twice. The choice depends only on `seed` and on the finished trials, so an interrupted search repeats it.
     """
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
-    done = finished(study)
-    rng = np.random.default_rng([seed, len(done)])
+    done = list_finished_trials(study)
+    rng = np.random.default_rng([seed, len(done)])  # the number of finished trials makes each draw new, but repeatable
+    # TPE models which options gave good scores and draws more of their kind
     study.sampler = TPESampler(seed=int(rng.integers(2**31)))
-    tried, every = [trial.params for trial in done], space.points(wanted)
-    if every is None or study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        return study.ask(wanted)
-    left = [point for point in every if point not in tried]
-    if len(every) > trials:
-        trial = study.ask(wanted)
-        if trial.params not in tried:
+    earlier, points = [trial.params for trial in done], space.list_points(search_space)
+    if points is None or study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        return study.ask(search_space)
+    remaining = [point for point in points if point not in earlier]
+    if len(points) > trials:
+        trial = study.ask(search_space)
+        if trial.params not in earlier:
             return trial
         study.tell(trial, state=TrialState.FAIL)
-    study.enqueue_trial(left[rng.integers(len(left))])
-    return study.ask(wanted)
+    study.enqueue_trial(remaining[rng.integers(len(remaining))])
+    return study.ask(search_space)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial that has its end.
+    """One finished trial.
 
     Attributes
     ----------
     number : int >= 1, in the order of their ends, and its folder's name
     options : dotted key → value
-    value : its figure; None where it could not be trained
-    pruned : whether it was ended early, `value` being what it had come to
-    epochs : how many it was given; 0 of a forest
+    value : its score; None if it could not be trained
+    pruned : whether it was stopped early, with `value` as its score so far
+    epochs : number of epochs trained; 0 for a forest
     why : why it could not be trained, or empty
     """
 
@@ -157,13 +159,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """The result of a search.
 
     Attributes
     ----------
-    figure : what is compared: `val_loss`, `val_accuracy`, or of forests `accuracy` or `mean average precision`
-    trials : all that have their end, in their order
-    edges : what of the best stands at the end of its range, a sentence each
+    figure : the metric: `val_loss`, `val_accuracy`, or for models fitted by scikit-learn `accuracy` or
+        `mean average precision`
+    trials : all finished trials, in their order
+    edges : a sentence for each of the best trial's options that is at the end of its range
     """
 
     experiment: str
@@ -177,25 +180,25 @@ class SearchResult:
 
     @property
     def best_first(self) -> list[Trial]:
-        """The trials that were trained to their end, the best first, of equals the earlier one."""
+        """The complete trials, best first, and the earlier one first among equals."""
         sign = -1 if is_higher_better(self.figure) else 1
-        whole = [(sign * one.value, one.number, one) for one in self.trials if one.value is not None and not one.pruned]
-        return [trial for _, _, trial in sorted(whole, key=lambda found: found[:2])]
+        complete = [trial for trial in self.trials if trial.value is not None and not trial.pruned]
+        return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
-    def as_table(self) -> dict[str, Any]:
-        """All of it as plain values, with the best trial and what to think of its figure."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values, with the best trial and a caveat about its score."""
         table = {**asdict(self), "folder": str(self.folder), "edges": list(self.edges)}
         trials = [asdict(trial) for trial in self.trials]
         return {**table, "best": asdict(self.best_first[0]), "note": SEARCH_NOTE, "trials": trials}
 
 
 def is_higher_better(figure: str) -> bool:
-    """Whether more of the figure is better."""
+    """Return whether higher values of the metric are better."""
     return not figure.endswith("loss")
 
 
-class PruningWatcher:
-    """Told of every epoch's figures: passes the one that counts on to the study, and ends a trial without hope."""
+class PruningCallback:
+    """Reports each epoch's metric to the study, and stops a trial that falls behind."""
 
     def __init__(self, trial: Any, training: Any, prune: bool):
         self.trial, self.training, self.prune = trial, training, prune
@@ -203,36 +206,32 @@ class PruningWatcher:
         self.values: list[float] = []
 
     def __call__(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Take one epoch's logs; epochs are counted here, since a training of stages may begin again at 0."""
+        """Report one epoch. Epochs are counted here, since each stage of training may start at 0."""
         import optuna
 
         self.values.append(float(logs[self.training.monitor]))
         self.trial.report(self.values[-1], len(self.values))
-        # what is over by itself is worth more whole
+        # the last epoch is over anyway, and a complete trial is worth more than a pruned one
         if self.prune and len(self.values) < self.epochs and self.trial.should_prune():
             raise optuna.TrialPruned
 
     @property
     def value(self) -> float:
-        """The figure of the epoch that the experiment keeps."""
-        finite = [value for value in self.values if np.isfinite(value)]
+        """The metric of the epoch that the experiment keeps."""
+        finite = [value for value in self.values if np.isfinite(value)]  # one bad epoch must not hide the good ones
         if self.training.keep == "last" or not finite:
             return self.values[-1] if self.values else float("nan")
         return max(finite) if is_higher_better(self.training.monitor) else min(finite)
 
 
-def make_trial(trial: Any, wanted: space.Space) -> Trial:
-    """A trial of the study that has its end, as a person is told of it."""
+def make_trial(trial: Any, search_space: space.Space) -> Trial:
+    """Return a finished trial of the study as a `Trial`."""
     pruned = trial.state.name == "PRUNED" and "why" in trial.user_attrs and not trial.user_attrs["why"]
-    killed = (
-        ""
-        if trial.state.name == "COMPLETE" or pruned
-        else Message("its process was killed each time that it was begun")
-    )
+    killed = "" if trial.state.name == "COMPLETE" or pruned else Message("its process was killed every time")
     value = trial.value if trial.state.name == "COMPLETE" or pruned else None
     return Trial(
         trial.user_attrs["place"],
-        space.options_of(wanted, trial.params),
+        space.get_options(search_space, trial.params),
         value,
         pruned,
         len(trial.intermediate_values),
@@ -242,7 +241,7 @@ def make_trial(trial: Any, wanted: space.Space) -> Trial:
 
 
 def format_trial(trial: Trial, figure: str, trials: int) -> str:
-    """A trial in a line."""
+    """Format a trial in one line."""
     chosen = ", ".join(f"{key}={json.dumps(value)}" for key, value in trial.options.items())
     if trial.why:
         return Message(

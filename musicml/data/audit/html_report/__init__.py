@@ -1,7 +1,6 @@
-"""An audit as one HTML file that a teacher can show: what was found, what it does to a figure, the pairs themselves.
+"""Render an audit as one HTML page: the findings, their effects, and the duplicate pairs to look at or to listen to.
 
-The file needs no network and holds no script. Every blank of its template is escaped, so that whatever a file is called
-stands there as text.
+The page needs no network and has no scripts. Every value in its template is escaped: a file name can't become markup.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ __all__ = ["check_html_path", "render_audit_html", "write_audit_html"]
 
 SUFFIXES = (".html", ".htm")
 TEMPLATE = Path(__file__).with_name("page.html")
-LISTED = 500  # names of files of one finding, and classes, at most
-PAIRS = 60  # embedded, at most
-CHARACTERS = 4_500_000  # of all embedded files together, at most
+MAX_LISTED = 500  # files per finding, and classes
+MAX_PAIRS = 60  # with embedded media
+MAX_CHARACTERS = 4_500_000  # of all embedded media together
 
 
 def write_audit_html(audit: Audit, dataset: Dataset, path: Path, language: str = "en") -> None:
-    """Write an audit as one HTML file, whole or not at all.
+    """Write an audit as one HTML file, atomically.
 
     Parameters
     ----------
-    dataset : the data set that was audited, where the files of the pairs are found
-    path : where to; another `.html` file of that name is written over, and nothing else is
-    language : of the page, as `translate` takes it
+    dataset : the audited dataset, which knows the files of the pairs
+    path : the file to write or to replace; it must end in `.html`
+    language : language of the page, as in `translate`
 
     Raises
     ------
@@ -48,21 +47,19 @@ def write_audit_html(audit: Audit, dataset: Dataset, path: Path, language: str =
 
 
 def check_html_path(path: Path) -> None:
-    """Refuse a path that does not end in `.html`, before an audit takes its minutes or another file is written over."""
+    """Raise an error if a path does not end in `.html`. It protects other files from being overwritten."""
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(
-            "{path} must end in .html, so that a browser opens it and no other file is written over: "
-            "choose another name.",
-            path=make_printable(str(path)),
+            "Expected a file name that ends in .html, got {path}. Choose another name.", path=make_printable(str(path))
         )
 
 
 def render_audit_html(audit: Audit, dataset: Dataset, language: str = "en", on: date | None = None) -> str:
-    """Render the page; as `write_audit_html`.
+    """Render an audit as HTML, with the parameters of `write_audit_html`.
 
     Parameters
     ----------
-    on : the day that stands on it; today by default
+    on : the date on the page; today by default
     """
     shown = _embed_pairs(audit.pairs, dataset)
     page = Environment(
@@ -81,12 +78,12 @@ def render_audit_html(audit: Audit, dataset: Dataset, language: str = "en", on: 
         audit=audit,
         dataset=dataset,
         findings=sorted(audit.findings, key=lambda finding: WEIGHTS.index(finding.weight)),
-        groups=[(kind, list(group)) for kind, group in groupby(shown, lambda made: _name_kind(made[0]))],
+        groups=[(kind, list(group)) for kind, group in groupby(shown, lambda row: _name_group(row[0]))],
         is_sound=dataset.kind == "sound",
         language=language,
         most=max((row["total"] for row in audit.classes), default=0) or 1,
         n_left=len(audit.pairs) - len(shown),
-        n_listed=LISTED,
+        n_listed=MAX_LISTED,
         on=on or date.today(),
         seconds=SECONDS,
         sides=[side for side in (*SPLITS, "none") if any(row.get(side) for row in audit.classes)],
@@ -95,32 +92,32 @@ def render_audit_html(audit: Audit, dataset: Dataset, language: str = "en", on: 
 
 
 def _make_readable(value: Any) -> Any:
-    """Take out of words the characters that turn the direction of writing or that no page may hold."""
+    """Replace control characters and those that change the direction of writing by `?`."""
     if type(value) is not str:
         return value
-    return "".join(one if one.isprintable() or one.isspace() else "?" for one in value)
+    return "".join(char if char.isprintable() or char.isspace() else "?" for char in value)
 
 
-def _name_kind(pair: DuplicatePair) -> str:
-    """Name the kind of a pair; `Audit.pairs` sorts by it."""
+def _name_group(pair: DuplicatePair) -> str:
+    """Name the group of a pair. `Audit.pairs` is sorted in the same order."""
     if pair.across_splits:
-        return Message("On two sides of the split")
-    return Message("In two classes") if pair.across_labels else Message("In one class, on one side")
+        return Message("Across splits")
+    return Message("Across labels") if pair.across_labels else Message("Within one split and label")
 
 
 def _embed_pairs(pairs: Sequence[DuplicatePair], dataset: Dataset) -> list[tuple[DuplicatePair, list[Embedded]]]:
-    """Embed the files of as many pairs as the page has room for, each file read once."""
+    """Embed the files of as many pairs as fit on the page. Each file is read once."""
     examples = {example.id: example for example in dataset.examples}
-    known: dict[str, Embedded] = {}
-    made, characters = [], 0
-    for pair in pairs[:PAIRS]:
+    embedded: dict[str, Embedded] = {}
+    rows, n_characters = [], 0
+    for pair in pairs[:MAX_PAIRS]:
         for name in (pair.first, pair.second):
-            if name not in known:
-                known[name] = Embedded(trouble=Message("This file is not among the data set's examples."))
+            if name not in embedded:
+                embedded[name] = Embedded(error=Message("This file is not an example of the dataset."))
                 if name in examples:
-                    known[name] = embed(examples[name], dataset.kind)
-            characters += len(known[name].uri)
-        if characters > CHARACTERS:
+                    embedded[name] = embed(examples[name], dataset.kind)
+            n_characters += len(embedded[name].uri)
+        if n_characters > MAX_CHARACTERS:
             break
-        made.append((pair, [known[pair.first], known[pair.second]]))
-    return made
+        rows.append((pair, [embedded[pair.first], embedded[pair.second]]))
+    return rows

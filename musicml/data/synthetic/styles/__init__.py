@@ -1,4 +1,4 @@
-"""What ten genres of music are made of: for each several styles, written down as tables."""
+"""Describe ten genres of music as data, each as several styles."""
 
 from musicml.data.synthetic.styles import blues, classical, country, disco, hiphop, jazz, metal, pop, reggae, rock
 from musicml.data.synthetic.styles.style import Style

@@ -1,18 +1,19 @@
-"""Blues: twelve bars of seventh chords, shuffles, a guitar or a harmonica that answers the voice; often old records."""
+"""Blues: twelve bars of seventh chords, shuffles, guitar or harmonica between the vocals, and often old records."""
 
 from functools import partial
 
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import BLUE, MINOR_FIVE, Part, Singing, Sound, Style
 
-TWELVE = "0:7 0:7 0:7 0:7 5:7 5:7 0:7 0:7 7:7 5:7 0:7 7:7"
-QUICK = "0:7 5:7 0:7 0:7 5:7 5:7 0:7 0:7 7:7 5:7 0:7 7:7"
-PROGRESSIONS = (TWELVE, TWELVE, QUICK, "0:7")
+TWELVE = "0:7 0:7 0:7 0:7 5:7 5:7 0:7 0:7 7:7 5:7 0:7 7:7"  # twelve-bar blues
+QUICK = "0:7 5:7 0:7 0:7 5:7 5:7 0:7 0:7 7:7 5:7 0:7 7:7"  # the variant with a change in bar 2
+PROGRESSIONS = (TWELVE, TWELVE, QUICK, "0:7")  # the last stays on one chord
 RECORD = Sound(
     tilt=(-1.0, 0.2), high=(4500.0, 6000.0, 12000.0), drive=(1.5, 4.0), ratio=(1.0, 3.0), clip=(0.0, 1.0, 1.5)
 )
+# a narrow band, hiss and crackle
 OLD = Sound(tilt=(-1.2, 0.2), high=(3500.0, 4500.0, 7000.0), low=(60.0, 120.0), noise=(0.001, 0.006), crackle=0.6)
-SHUFFLES = ("x.xx.xx.xx.x", "x..x.xx..x.x", "x..x..x..x..")
+SHUFFLES = ("x.xx.xx.xx.x", "x..x.xx..x.x", "x..x..x..x..")  # swung eighths, as triplets without the middle one
 DRUMS = (
     {
         gm.RIDE: SHUFFLES,
@@ -28,7 +29,7 @@ BASS = Part(
     ("r-.r-.3-.5-.|6-.5-.3-.5-.", "r--3--5--6--", "r--r--r--5--", "r--5--6--5--", "r-rr-r5-56-5"),
     low=28,
 )
-COMPING = ("x-ox-ox-ox-o", "...x.....x..", "x--o--x--o--")
+COMPING = ("x-ox-ox-ox-o", "...x.....x..", "x--o--x--o--")  # short chords behind a soloist
 RHYTHM = Part("chords", (gm.CLEAN_GUITAR, gm.JAZZ_GUITAR), -8.0, COMPING, low=50, length=0.6)
 LEAD_GUITAR = Part(
     "melody",
@@ -55,7 +56,7 @@ _style = partial(
     singing=SINGING,
 )
 
-TRIO = _style(
+TRIO = _style(  # guitar, bass and drums
     (75, 145),
     (
         BASS,
@@ -84,7 +85,7 @@ SLOW = _style(
     scales=(BLUE, MINOR_FIVE),
     swing=(0.0, 0.0),
 )
-SOLO = _style(
+SOLO = _style(  # one guitar, as on early records
     (75, 135),
     (
         Part(
@@ -121,7 +122,7 @@ SOLO = _style(
     progressions=(TWELVE, "0:7", "0:7 0:7 5:7 0:7"),
     scales=(BLUE, MINOR_FIVE),
 )
-HARP = _style(
+HARP = _style(  # an amplified harmonica
     (80, 140),
     (
         BASS,

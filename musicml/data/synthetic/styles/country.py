@@ -1,4 +1,4 @@
-"""Country: two-beat basses, strummed steel strings, banjo, fiddle and pedal steel around a plain voice."""
+"""Country: two-beat basses, strummed steel-string guitars, banjo, fiddle, pedal steel and plain vocals."""
 
 from functools import partial
 
@@ -10,11 +10,11 @@ SCALES = (MAJOR_FIVE, MAJOR)
 RECORD = Sound(
     high=(6500.0, 12000.0, 12000.0), ratio=(1.0, 3.0, 4.0), tilt=(-0.3, 1.0), treble=(-1.0, 3.0), drive=(1.2, 2.5)
 )
-BASSES = (gm.DOUBLE_BASS, gm.FINGER_BASS, gm.FINGER_BASS)
+BASSES = (gm.DOUBLE_BASS, gm.FINGER_BASS, gm.FINGER_BASS)  # a double bass or an electric one
 FIDDLE = Part(
     "melody", (gm.FIDDLE, gm.VIOLIN), -3.0, low=62, high=86, density=0.7, rest=(0.2, 0.5), chance=0.5, vibrato=0.15
 )
-PEDAL_STEEL = Part(
+PEDAL_STEEL = Part(  # slow notes with much vibrato
     "melody",
     (gm.CLEAN_GUITAR, gm.JAZZ_GUITAR, gm.HARMONICS),
     -4.0,
@@ -26,10 +26,10 @@ PEDAL_STEEL = Part(
     chance=0.7,
     vibrato=0.5,
 )
-TELECASTER = Part(
+TELECASTER = Part(  # fast licks on a clean electric guitar
     "melody", (gm.CLEAN_GUITAR, gm.MUTED_GUITAR), -4.0, low=52, high=76, units=(0.25, 0.5), density=0.8, chance=0.4
 )
-BANJO = Part("arpeggio", (gm.BANJO,), -3.0, low=55, units=(0.25, 0.5))
+BANJO = Part("arpeggio", (gm.BANJO,), -3.0, low=55, units=(0.25, 0.5))  # rolls: fast broken chords
 PIANO = Part("chords", (gm.PIANO, gm.HONKY_TONK), -9.0, ("..x...x.", "..x-..x-"), low=58, length=0.7, chance=0.4)
 SINGING = Singing(("male", "male", "female"), 0.85, (2.0, 6.5), vibrato=(0.004, 0.012), backing=0.3)
 
@@ -37,7 +37,7 @@ SINGING = Singing(("male", "male", "female"), 0.85, (2.0, 6.5), vibrato=(0.004, 
 _strum = partial(Part, "chords", (gm.STEEL_GUITAR,), -4.0, low=50, length=0.9, velocity=85, strum=0.02, doubled=True)
 _style = partial(Style, progressions=PROGRESSIONS, scales=SCALES, sound=RECORD, drum_level=-4.0, singing=SINGING)
 
-TRAIN = _style(
+TRAIN = _style(  # brushes imitate a steam train
     (95, 125),
     (
         Part("bass", BASSES, -2.0, ("r-5-", "r-.5"), low=28),
@@ -66,7 +66,7 @@ TWO_BEAT = _style(
     swing=(0.0, 0.08),
     weight=2.0,
 )
-WALTZ = _style(
+WALTZ = _style(  # three beats per bar
     (80, 115),
     (
         Part("bass", BASSES, -1.0, ("r..", "r..|5.."), low=28),
@@ -102,7 +102,7 @@ MODERN = _style(
     loose=0.018,
     weight=2.0,
 )
-BLUEGRASS = _style(
+BLUEGRASS = _style(  # fast, acoustic and without drums
     (105, 150),
     (
         Part("bass", (gm.DOUBLE_BASS,), -2.0, ("r-5-",), low=28),

@@ -1,4 +1,4 @@
-"""Disco: four to the floor, open hats between the beats, octave basses, strings, brass and muted guitars."""
+"""Disco: four-on-the-floor drums, open hats between the beats, octave basses, strings, brass and muted guitars."""
 
 from functools import partial
 
@@ -23,8 +23,9 @@ DRUMS = (
         gm.MUTED_CONGA: ("..?...??..?...?.", NOTHING, NOTHING),
     },
 )
+# the bass jumps between root (r) and octave (8)
 OCTAVES = ("r.8.r.8.r.8.r.8.", "r.8.r.8.r.8.5.7.", "r..rr.8.r..r7.8.", "..r8..r8..r8..58", "r.rr8.r.r.rr8.7.")
-CHOPS = ("..x...x...x..xx.", "x.oxx.oxx.oxx.ox", "..xo..xo..xo..xo")
+CHOPS = ("..x...x...x..xx.", "x.oxx.oxx.oxx.ox", "..xo..xo..xo..xo")  # short muted chords
 GUITAR = Part("chords", (gm.CLEAN_GUITAR, gm.MUTED_GUITAR), -7.0, CHOPS, low=60, length=0.5, chance=0.75)
 STRINGS = Part("chords", (gm.STRINGS, gm.STRINGS, gm.SYNTH_STRINGS), -7.0, ("x---------------",), low=64, share=0.7)
 VIOLINS = Part(
@@ -62,7 +63,7 @@ _style = partial(
     loose=0.014,
     singing=SINGING,
 )
-PLAYED = (
+PLAYED = (  # by musicians
     Part("bass", (gm.FINGER_BASS, gm.FINGER_BASS, gm.PICK_BASS, gm.SLAP_BASS), -1.0, OCTAVES, low=28, length=0.8),
     STRINGS,
     VIOLINS,
@@ -70,7 +71,7 @@ PLAYED = (
     BRASS,
     KEYS,
 )
-SEQUENCED = (
+SEQUENCED = (  # by synthesizers
     Part("bass", (gm.SYNTH_BASS, gm.DEEP_SYNTH_BASS), -1.0, OCTAVES, low=28, length=0.7),
     STRINGS,
     Part("arpeggio", (gm.SAWTOOTH, gm.SQUARE, gm.POLY_SYNTH), -9.0, low=60, units=(0.25,), chance=0.7),

@@ -1,4 +1,4 @@
-"""Hip-hop: loops from dull records, a deep bass, drum machines, a rapper in front, scratches."""
+"""Hip-hop: loops from old records, deep bass, drum machines, rap vocals and scratches."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ RECORD = Sound(
     peak=(0.7, 0.98),
 )
 NOTHING = "................"
-KICKS = (
+KICKS = (  # syncopated
     "x.......x.x.....|x.....x...x.....",
     "x..x......x..x..",
     "x.....xx..x.....",
@@ -42,7 +42,7 @@ BASS = Part(
     sound="sub",
     chance=0.9,
 )
-SAMPLED = (
+SAMPLED = (  # instruments on the records that are looped
     gm.RHODES,
     gm.CHORUS_PIANO,
     gm.STRINGS,
@@ -60,8 +60,8 @@ SAMPLED = (
     gm.CLAVINET,
 )
 STABS = ("x---............", "x.....x.........", "x..x..x.........", "....x-......x-..", "x-------........")
-CHORD_LOOP = Part("chords", SAMPLED, -7.0, STABS, low=58, sound="loop", chance=0.8)
-RIFF_LOOP = Part(
+CHORD_LOOP = Part("chords", SAMPLED, -7.0, STABS, low=58, sound="loop", chance=0.8)  # sampled chords
+RIFF_LOOP = Part(  # a sampled riff
     "bass",
     SAMPLED,
     -7.0,
@@ -71,7 +71,7 @@ RIFF_LOOP = Part(
     chance=0.7,
 )
 SYNTHS = Part("melody", (gm.SAWTOOTH, gm.SQUARE, gm.OCARINA), -8.0, low=67, high=86, density=0.3, rest=(0.2, 0.5))
-RAPPING = Singing(
+RAPPING = Singing(  # almost always, and in front of the band
     ("male", "male", "male", "female"), 0.92, (0.0, 5.0), "rap", growl=(0.0, 0.25), wet=(0.02, 0.08), backing=0.35
 )
 

@@ -1,4 +1,4 @@
-"""Jazz: swing on the ride cymbal, walking basses, seventh chords off the beat, horns that improvise."""
+"""Jazz: swing on the ride cymbal, walking basses, off-beat seventh chords and improvised horn solos."""
 
 from functools import partial
 
@@ -6,14 +6,14 @@ from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import BLUE, DORIAN, MAJOR, MIXOLYDIAN, Part, Singing, Sound, Style
 
 PROGRESSIONS = (
-    "2:m7 7:13 0:M7 9:7",
+    "2:m7 7:13 0:M7 9:7",  # ii-V-I, the most common cadence
     "0:M7 9:7 2:m7 7:7",
     "0:m7 0:m7 5:m9 0:m7",
     "2:m7 7:7 0:M7 0:M7 5:m7 10:7 3:M7 3:M7",
     "0:m9 8:7 7:7 0:m7",
     "0:7 5:7 0:7 0:7 5:7 5:7 0:7 9:7 2:m7 7:7",
 )
-SCALES = (DORIAN, MIXOLYDIAN, BLUE, MAJOR, tuple(range(12)))
+SCALES = (DORIAN, MIXOLYDIAN, BLUE, MAJOR, tuple(range(12)))  # the last is chromatic
 RECORD = Sound(
     wet=(0.15, 0.45),
     peak=(0.35, 0.9),
@@ -31,7 +31,7 @@ DRUMS = (
     },
 )
 KITS = (gm.STANDARD_KIT, gm.BRUSHES, gm.BRUSHES, gm.JAZZ_KIT)
-HORNS = (
+HORNS = (  # saxophones are the most common
     gm.SOPRANO_SAX,
     gm.ALTO_SAX,
     gm.TENOR_SAX,
@@ -41,8 +41,9 @@ HORNS = (
     gm.TROMBONE,
     gm.CLARINET,
 )
+# irregular chords behind a soloist
 COMPING = (".?.?.??..?.?", "...?.x...?.?", "x....x......", "x..?.?......", ".....x...?.x")
-WALK = Part("walk", (gm.DOUBLE_BASS, gm.DOUBLE_BASS, gm.FRETLESS), -3.0, low=31)
+WALK = Part("walk", (gm.DOUBLE_BASS, gm.DOUBLE_BASS, gm.FRETLESS), -3.0, low=31)  # one note per beat
 KEYS = Part(
     "chords", (gm.PIANO, gm.PIANO, gm.RHODES, gm.JAZZ_GUITAR, gm.VIBRAPHONE), -6.0, COMPING, low=54, velocity=72
 )
@@ -64,7 +65,7 @@ _style = partial(
     swing=(0.08, 0.17),
     loose=0.026,
 )
-SECTION = tuple(
+SECTION = tuple(  # of a big band
     Part(
         "chords",
         (program,),

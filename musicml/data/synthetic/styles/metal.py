@@ -1,4 +1,4 @@
-"""Metal: distorted guitars in fifths, palm-muted in between, double bass drums, growls and fast solos."""
+"""Metal: distorted power chords with palm muting, double bass drums, growls and fast solos."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ RECORD = Sound(
     peak=(0.8, 0.98),
     wet=(0.08, 0.3),
 )
-RIFFS = (
+RIFFS = (  # x open, o palm-muted
     "x---oooooooooooo",
     "ooxooxooxooxooxo",
     "oooooooooooooooo|oooooooox---x---",
@@ -27,19 +27,20 @@ RIFFS = (
     "x-ooxoooxoooxooo",
     "x-x-x-x-x-x-x-x-",
 )
-SNARE = "....x.......x..."
+SNARE = "....x.......x..."  # on beats 2 and 4
+# any of them may keep time
 CYMBALS = dict.fromkeys((gm.CRASH, gm.CHINA, gm.RIDE, gm.OPEN_HAT), "x...x...x...x...")
 
 
-def _drums(kicks: tuple[str, ...], snare: str = SNARE) -> tuple[dict[int, str | tuple[str, ...]], ...]:
-    """Return a pattern for each cymbal that may keep the time."""
+def _write_drums(kicks: tuple[str, ...], snare: str = SNARE) -> tuple[dict[int, str | tuple[str, ...]], ...]:
+    """Write one pattern per cymbal that can keep time."""
     return tuple({gm.KICK: kicks, gm.SNARE: snare, cymbal: rhythm} for cymbal, rhythm in CYMBALS.items())
 
 
-DOUBLE = _drums(("xxxxxxxxxxxxxxxx", "x.xxx.xxx.xxx.xx", "xx..xx..xx..xx.."))
-HALF_TIME = _drums(("x..x..x.x..x..x.", "x.x...x.x.x...x."), "........x.......")
-FAST = _drums(("x...x...x...x...", "x.x.x.x.x.x.x.x."), "..x...x...x...x.")
-HEAVY = _drums(("x.x...x.x.x...x.", "x...x...x...x...", "x.....x.x.x....."))
+DOUBLE = _write_drums(("xxxxxxxxxxxxxxxx", "x.xxx.xxx.xxx.xx", "xx..xx..xx..xx.."))
+HALF_TIME = _write_drums(("x..x..x.x..x..x.", "x.x...x.x.x...x."), "........x.......")
+FAST = _write_drums(("x...x...x...x...", "x.x.x.x.x.x.x.x."), "..x...x...x...x.")
+HEAVY = _write_drums(("x.x...x.x.x...x.", "x...x...x...x...", "x.....x.x.x....."))
 
 
 _guitar = partial(
@@ -74,7 +75,7 @@ SOLO = Part(
     share=0.35,
     vibrato=0.4,
 )
-SCREAMING = Singing(("male",), 0.55, (-4.0, 0.0), growl=(0.3, 1.0), wet=(0.05, 0.2))
+SCREAMING = Singing(("male",), 0.55, (-4.0, 0.0), growl=(0.3, 1.0), wet=(0.05, 0.2))  # growls
 CLEAN_SINGING = Singing(("male",), 0.6, (-3.0, 1.0), growl=(0.0, 0.4), wet=(0.1, 0.3))
 
 

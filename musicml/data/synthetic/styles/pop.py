@@ -1,4 +1,4 @@
-"""Pop: a loud, polished voice over synthesizers, drum machines, pianos or guitars."""
+"""Pop: loud, polished vocals over synthesizers, drum machines, pianos or guitars."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ RECORD = Sound(
     drive=(2.0, 6.0),
 )
 SNARE, NOTHING = "....x.......x...", "................"
-DANCE_DRUMS = (
+DANCE_DRUMS = (  # a kick on every beat
     {
         gm.KICK: "x...x...x...x...",
         gm.CLAP: SNARE,
@@ -43,10 +43,10 @@ BASS = Part(
     low=28,
     length=0.8,
 )
-PAD = Part(
+PAD = Part(  # long soft chords
     "chords", (gm.WARM_PAD, gm.POLY_SYNTH, gm.CHOIR_PAD, gm.SYNTH_STRINGS, gm.STRINGS, gm.SWEEP_PAD), -10.0, low=58
 )
-PLUCK = Part(
+PLUCK = Part(  # short notes, one after the other
     "arpeggio",
     (gm.SAWTOOTH, gm.SQUARE, gm.POLY_SYNTH, gm.NEW_AGE, gm.PIZZICATO, gm.HARP, gm.CHORUS_PIANO),
     -8.0,
@@ -62,7 +62,7 @@ SYNTH_CHORDS = Part(
     low=58,
     chance=0.75,
 )
-HOOK = Part(
+HOOK = Part(  # a short melody between the vocals
     "melody", (gm.SAWTOOTH, gm.SQUARE, gm.SYNTH_BRASS, gm.OCARINA), -7.0, low=64, high=86, chance=0.35, rest=(0.3, 0.5)
 )
 STRUM = Part(
@@ -84,16 +84,18 @@ _style = partial(
 )
 
 
-def _write(tempo: tuple[float, float], parts: tuple[Part, ...], weight: float = 1.0, **more) -> tuple[Style, ...]:
-    """Return one way to make pop, for artists in major and for those in minor."""
+def _write_styles(
+    tempo: tuple[float, float], parts: tuple[Part, ...], weight: float = 1.0, **more
+) -> tuple[Style, ...]:
+    """Write one style of pop in major and in minor keys."""
     keys = ((IN_MAJOR, MAJOR, 0.6), (IN_MINOR, MINOR, 0.4))
     return tuple(_style(tempo, parts, chords, (scale,), weight=weight * share, **more) for chords, scale, share in keys)
 
 
 STYLES = (
-    *_write((108, 130), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.2, drums=DANCE_DRUMS),
-    *_write((92, 125), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.5),
-    *_write(
+    *_write_styles((108, 130), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.2, drums=DANCE_DRUMS),
+    *_write_styles((92, 125), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.5),
+    *_write_styles(
         (60, 84),
         (
             Part(
@@ -119,7 +121,7 @@ STYLES = (
         drum_level=-3.0,
         drum_share=0.8,
     ),
-    *_write(
+    *_write_styles(
         (88, 132),
         (
             Part(
@@ -136,7 +138,7 @@ STYLES = (
         ),
         kits=(gm.ROOM_KIT, gm.STANDARD_KIT),
     ),
-    *_write(
+    *_write_styles(
         (84, 108),
         (
             BASS,

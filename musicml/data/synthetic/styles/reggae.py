@@ -1,4 +1,4 @@
-"""Reggae: guitar and organ off the beat, a heavy melodic bass, rim shots on the third beat, echoes."""
+"""Reggae: off-beat guitar and organ, heavy melodic bass, rim shots on the third beat, and echoes."""
 
 from functools import partial
 
@@ -14,8 +14,8 @@ HATS = ("x.xox.xox.xox.xo", "x.x.x.x.x.x.x.x.", "..x...x...x...x.")
 NOTHING = "................"
 
 
-def _drums(kick: str, snare: str) -> dict[int, str | tuple[str, ...]]:
-    """Return a pattern with one of the three bass drums of reggae."""
+def _write_drums(kick: str, snare: str) -> dict[int, str | tuple[str, ...]]:
+    """Write a pattern with one of the three bass drum rhythms of reggae."""
     return {
         gm.KICK: kick,
         gm.RIM: snare,
@@ -25,9 +25,10 @@ def _drums(kick: str, snare: str) -> dict[int, str | tuple[str, ...]]:
     }
 
 
-ONE_DROP = (_drums("........x.......", "........x......."), _drums("....x.......x...", "....x.......x..."))
-STEPPERS = (_drums("x...x...x...x...", "........x......."), _drums("x...x...x...x...", "....x.......x..."))
-ROCKERS = ({**_drums("x.......x.......", NOTHING), gm.SNARE: "....x.......x..."},)
+# one drop leaves out beat 1, steppers play every beat, rockers begin on beat 1
+ONE_DROP = (_write_drums("........x.......", "........x......."), _write_drums("....x.......x...", "....x.......x..."))
+STEPPERS = (_write_drums("x...x...x...x...", "........x......."), _write_drums("x...x...x...x...", "....x.......x..."))
+ROCKERS = ({**_write_drums("x.......x.......", NOTHING), gm.SNARE: "....x.......x..."},)
 BASS = Part(
     "bass",
     (gm.FINGER_BASS, gm.FINGER_BASS, gm.DOUBLE_BASS, gm.FRETLESS, gm.DEEP_SYNTH_BASS),
@@ -36,7 +37,7 @@ BASS = Part(
     low=28,
     by_track=True,
 )
-SKANK = Part(
+SKANK = Part(  # short chords off the beat
     "chords",
     (gm.CLEAN_GUITAR, gm.MUTED_GUITAR, gm.JAZZ_GUITAR),
     -3.0,
@@ -46,7 +47,7 @@ SKANK = Part(
     velocity=95,
     strum=0.01,
 )
-BUBBLE = Part(
+BUBBLE = Part(  # the organ between the guitar chords
     "chords",
     (gm.DRAWBAR_ORGAN, gm.PERCUSSIVE_ORGAN, gm.ROCK_ORGAN, gm.PIANO),
     -6.0,
@@ -92,16 +93,18 @@ _style = partial(
 )
 
 
-def _write(drums: tuple, parts: tuple[Part, ...], weight: float = 1.0, singing: Singing = SINGING) -> tuple[Style, ...]:
-    """Return one way to play reggae, for artists in minor and for those in major."""
+def _write_styles(
+    drums: tuple, parts: tuple[Part, ...], weight: float = 1.0, singing: Singing = SINGING
+) -> tuple[Style, ...]:
+    """Write one style of reggae in minor and in major keys."""
     keys = ((IN_MINOR, (MINOR, MINOR_FIVE)), (IN_MAJOR, (MAJOR, MAJOR_FIVE)))
     return tuple(_style(parts, *key, drums=drums, singing=singing, weight=weight) for key in keys)
 
 
 TOASTING = Singing(("male",), 0.85, (-1.0, 3.0), "rap", growl=(0.0, 0.2), wet=(0.1, 0.35))
 STYLES = (
-    *_write(ONE_DROP, (BASS, SKANK, BUBBLE, HORNS, TUNE), 1.5),
-    *_write(STEPPERS, (BASS, SKANK, BUBBLE, TUNE)),
-    *_write(ROCKERS, (BASS, SKANK, BUBBLE, HORNS, TUNE)),
-    *_write((*ONE_DROP, *STEPPERS), (BASS, SKANK, BUBBLE, TUNE), 0.5, TOASTING),
+    *_write_styles(ONE_DROP, (BASS, SKANK, BUBBLE, HORNS, TUNE), 1.5),
+    *_write_styles(STEPPERS, (BASS, SKANK, BUBBLE, TUNE)),
+    *_write_styles(ROCKERS, (BASS, SKANK, BUBBLE, HORNS, TUNE)),
+    *_write_styles((*ONE_DROP, *STEPPERS), (BASS, SKANK, BUBBLE, TUNE), 0.5, TOASTING),
 )

@@ -1,4 +1,4 @@
-"""Rock: a loud kit, overdriven or strummed guitars, straight eighths in the bass, a voice that pushes."""
+"""Rock: loud drums, overdriven or strummed guitars, straight eighth notes in the bass, and forceful vocals."""
 
 from functools import partial
 
@@ -18,9 +18,9 @@ RECORD = Sound(
 )
 SNARE = "....x.......x..."
 KICKS = ("x.......x.x.....", "x.....x.x.......", "x..x....x.x.....", "x.x...x...x.....")
-EIGHTHS = "x.x.x.x.x.x.x.x."
+EIGHTHS = "x.x.x.x.x.x.x.x."  # the cymbal that keeps time
 DRUMS = tuple({gm.KICK: KICKS, gm.SNARE: SNARE, cymbal: EIGHTHS} for cymbal in (gm.HAT, gm.HAT, gm.RIDE, gm.OPEN_HAT))
-PUNK_DRUMS = tuple(
+PUNK_DRUMS = tuple(  # the snare twice as often
     {gm.KICK: ("x...x...x...x...", "x..xx...x..xx..."), gm.SNARE: "..x...x...x...x.", cymbal: EIGHTHS}
     for cymbal in (gm.HAT, gm.OPEN_HAT, gm.CRASH)
 )
@@ -31,7 +31,7 @@ BASS = Part(
     ("r.r.r.r.r.r.r.r.", "r-..r-r-..r-r-..", "r---r---r---5---"),
     low=28,
 )
-RIFF = Part(
+RIFF = Part(  # distorted power chords
     "power",
     (gm.CLEAN_GUITAR, gm.MUTED_GUITAR, gm.OVERDRIVE),
     -1.0,
@@ -53,7 +53,7 @@ SECOND = Part(
     strum=0.012,
     chance=0.6,
 )
-STRUM = Part(
+STRUM = Part(  # an acoustic guitar
     "chords",
     (gm.STEEL_GUITAR, gm.STEEL_GUITAR, gm.CLEAN_GUITAR),
     -3.0,
@@ -64,7 +64,7 @@ STRUM = Part(
 )
 ORGAN = Part("chords", (gm.ROCK_ORGAN, gm.DRAWBAR_ORGAN), -9.0, low=58, chance=0.3)
 PIANO = Part("chords", (gm.PIANO,), -6.0, ("x...x...x...x...", "x.x.x.x."), low=57, chance=0.4)
-SOLO = Part(
+SOLO = Part(  # in a third of the tracks
     "melody",
     (gm.OVERDRIVE, gm.CLEAN_GUITAR, gm.DISTORTION),
     0.0,

@@ -1,15 +1,17 @@
-"""What a style of music is made of: the choices that an artist makes once, and how far the tracks of one vary."""
+"""Describe a style of music as data: the options from which an artist is drawn, and how much tracks vary."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-Range = tuple[float, float]
+Range = tuple[float, float]  # lowest and highest value
 
+# scales in semitones above the key: modes, pentatonic scales and the blues scale
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 DORIAN, MIXOLYDIAN, PHRYGIAN = (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 5, 7, 9, 10), (0, 1, 3, 5, 7, 8, 10)
 MAJOR_FIVE, MINOR_FIVE, BLUE = (0, 2, 4, 7, 9), (0, 3, 5, 7, 10), (0, 3, 5, 6, 7, 10)
+# of an arpeggio, as indices of the chord's tones
 ORDERS = ((1, 2, 3, 2), (1, 2, 3, 4), (1, 3, 2, 4), (0, 2, 1, 3), (3, 2, 1, 2), (0, 1, 2, 3, 4, 3, 2, 1))
 
 
@@ -17,19 +19,19 @@ ORDERS = ((1, 2, 3, 2), (1, 2, 3, 4), (1, 3, 2, 4), (0, 2, 1, 3), (3, 2, 1, 2), 
 class Part:
     """One part of a band.
 
-    role : how it plays; the names in `band.ROLES`
-    programs : General MIDI programs an artist chooses from
+    role : the kind of part, a key of `band.ROLES`
+    programs : General MIDI programs, of which an artist has one
     level : dB, of the passages in which it plays
-    rhythms : as in `arrangement`; an artist chooses one, or where `by_track` is set a track does
-    low, high : the range of its pitches; chords and basses lie in the octave from `low` on
+    rhythms : as in `arrangement`; an artist has one, or with `by_track` each track has one
+    low, high : range of its pitches; chords and basses are in the octave from `low` on
     length : share of a note's time for which it sounds
-    sound : plain, amp, sub (deep alone), loop (as if from a record), dub (with echoes)
-    chance, share : of the artists who have the part; of their tracks in which it plays
+    sound : plain, amp, sub (only low frequencies), loop (like a sample of a record) or dub (with echoes)
+    chance, share : share of the artists with this part, and of their tracks in which it plays
     units : shortest notes of a melody, a run or an arpeggio, in beats
-    orders : of an arpeggio, places among its chord's tones
+    orders : orders of an arpeggio, as indices of the chord's tones
     density, rest : of a melody, see `arrangement.Tune`
     vibrato : semitones
-    doubled : whether it is recorded twice, as guitars often are
+    doubled : whether it is recorded twice, as is usual for guitars
     """
 
     role: str
@@ -56,13 +58,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Singing:
-    """The voice in front.
+    """The lead voice.
 
     kinds : male, female
-    share : of an artist's tracks that have it
+    share : share of an artist's tracks with vocals
     level : dB above the band
     manner : sing or rap
-    backing : share of the artists who have a second voice
+    backing : share of the artists with a second voice
     """
 
     kinds: tuple[str, ...]
@@ -80,14 +82,14 @@ class Singing:
 
 @dataclass(frozen=True)
 class Sound:
-    """How a band's records sound: ranges and choices.
+    """The production of a band's records, as ranges and options.
 
-    room, wet : seconds and level of the echo
-    ratio : of the compressor, 1 for none
-    tilt, bass, treble, low, high : the equalizer, see `mastering.build_equalizer`
-    clip : how far peaks are rounded, 0 for not at all
-    peak : the loudest amplitude
-    noise, crackle : level of the hiss; share of artists on worn records
+    room, wet : seconds and level of the reverb
+    ratio : of the compressor; 1 for none
+    tilt, bass, treble, low, high : of the equalizer, see `mastering.build_equalizer`
+    clip : drive of the soft clipping; 0 for none
+    peak : largest amplitude
+    noise, crackle : level of the hiss, and share of the artists with worn records
     drive, tone : of the amplifiers, see `mastering.distort`
     """
 
@@ -111,14 +113,15 @@ class Sound:
 class Style:
     """One way to play a genre.
 
-    tempo : beats a minute
-    progressions, scales : see `arrangement.parse_chords`; a track chooses a progression, an artist a scale
-    beats_each : how long a chord may last, in beats
-    drums : patterns, of which an artist chooses one, and one of each drum's rhythms; a string is the only one
-    kits, drum_level, drum_share, fill, crash : programs, dB, shares of the tracks, and of the bars
+    tempo : beats per minute
+    progressions, scales : see `arrangement.parse_chords`; each track has one progression, each artist one scale
+    beats_each : length of a chord in beats
+    drums : patterns, of which an artist has one, with one rhythm per drum; a string is the only option
+    kits, drum_level, drum_share : programs, level in dB, and share of the tracks with drums
+    fill, crash : share of the bars with a fill or a crash cymbal
     swing, unit, loose : see `arrangement.Clock`
     scratches : share of the artists who scratch records
-    weight : how many artists play so, against the genre's other styles
+    weight : number of artists relative to the genre's other styles
     """
 
     tempo: Range
