@@ -148,7 +148,7 @@ def test_two_stages_are_told_and_the_learning_rate_is_drawn_where_it_changes(run
     fake_runs.make(runs, "staged", family="transfer", n=20, stages=2, epochs=4)
     app = pages.opened("curves", "id")
     text = pages.said(app)
-    assert "head saja sejak epoch 1, semua lapisan sejak epoch 5" in text
+    assert "hanya head sejak epoch 1, semua lapisan sejak epoch 5" in text
     assert "dari 0,001 ke 0,0001. Berubah pada epoch 5" in text and len(app.get("plotly_chart")) == 3
 
 

@@ -122,9 +122,7 @@ def runs(made, monkeypatch):
 
 def opened(run=None, language="en", way=None):
     """Open the page with a run, and a way to choose files."""
-    app = pages.opened("predict", language)
-    if run:
-        app.selectbox(key="run").set_value(run).run()
+    app = pages.opened("predict", language, **({"run": run} if run else {}))
     if way:
         next(one for one in app.segmented_control if one.key != "lang").set_value(way).run()
     return pages.sound(app, language)

@@ -223,7 +223,7 @@ def test_what_is_no_list_of_layers_is_not_drawn(found, runs):
 def test_a_forest_is_drawn_as_trees_that_vote(runs):
     fake_runs.make(runs, family="forest", n=30, sample=False)
     app = part("model", "id")
-    assert "20 random forest, satu per kelas, masing-masing 100 pohon" in said(app)
+    assert "20 random forest, satu per kelas, masing-masing dengan 100 pohon" in said(app)
     assert "accordion" in app.dataframe[0].value.iloc[0].tolist() and app.get("graphviz_chart")
 
 
