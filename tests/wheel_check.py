@@ -103,4 +103,4 @@ def test_outside_a_checkout_a_run_is_trained_and_is_on_the_overview_page(elsewhe
     facts = json.loads((run_folder / "run.json").read_text())
     assert facts["experiment"] == "genre_cnn" and facts["git_commit"] is None, "the commit would be another project's"
     page = json.loads(inside(elsewhere, "python", "-c", OVERVIEW))
-    assert page["errors"] == [] and run_folder.name in " ".join(page["words"]), page
+    assert page["errors"] == [] and "genre_cnn · " in " ".join(page["words"]), page
