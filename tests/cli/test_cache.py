@@ -95,7 +95,7 @@ def test_features_without_saved_settings_are_listed_as_older_and_computed_again(
     said = []
     with capture_messages(said.append):
         _, found = cache.get_features(tones, MEL, root)
-    assert said == ["features: 4 files to LogMel, once"] and len(found.get(3)), "what read less is done again"
+    assert said == ["computing LogMel features of 4 files"] and len(found.get(3)), "what read less is done again"
     assert ("from an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
 
 
@@ -112,7 +112,7 @@ def test_features_of_another_reader_are_computed_again_and_once(tones, root, rea
     for _ in range(2):
         with capture_messages(said.append):
             cache.get_features(tones, MEL, root)
-    assert said == ["features: 4 files to LogMel, once"] and json.loads(index.read_text()) == written
+    assert said == ["computing LogMel features of 4 files"] and json.loads(index.read_text()) == written
 
 
 def test_damaged_digests_count_as_digests_of_no_files(root):

@@ -94,7 +94,7 @@ def test_features_are_computed_once_and_the_second_time_no_file_is_read(sounds, 
         spoil(example.path)
     with capture_messages(said.append):
         dataset, second = features_of(sounds, tmp_path / "store")
-    assert said == ["features: 6 files to LogMel, once"]
+    assert said == ["computing LogMel features of 6 files"]
     assert dataset.excluded == () and second.key == first.key and np.array_equal(second.array, kept)
 
 

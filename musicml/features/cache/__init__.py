@@ -102,7 +102,7 @@ def get_features(
     for _ in range(3):  # another process may clear the cache meanwhile
         if not _is_current(folder):
             shutil.rmtree(folder, ignore_errors=True)
-            logger.info("features: %s files to %s, once", len(dataset.examples), settings.__class__.__name__)
+            logger.info("computing %s features of %s files", settings.__class__.__name__, len(dataset.examples))
             compute_and_store(dataset, settings, folder, least_samples, processes)
         with contextlib.suppress(FileNotFoundError):  # another process cleared the cache just now, or a file is missing
             return open_features(dataset, settings, folder, key)
@@ -192,7 +192,7 @@ def get_frozen_outputs(
         try:
             array = np.load(path, mmap_mode="r")
         except FileNotFoundError:  # not computed yet, or another process cleared the cache just now
-            logger.info("frozen layers: outputs of %s inputs, once", shape[0])
+            logger.info("computing the outputs of the frozen layers for %s inputs", shape[0])
             with write_atomically(path) as temporary:
                 np.save(temporary, np.asarray(make(), dtype=dtype))
     if array.shape != shape:
