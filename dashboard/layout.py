@@ -16,11 +16,10 @@ import streamlit as st
 from dashboard import i18n, runs
 from dashboard.runs import RunView
 from musicml.evaluation import describe_few_groups
-from musicml.utils import InputError, format_number, make_readable, translate
+from musicml.utils import COMMA_LANGUAGES, InputError, format_number, make_readable, translate
 
 ORIGIN = "shown-origin"  # session key: where the results on the page come from, `sample`, `mixed` or None
 MARKS = r"[\\*_\[\]<>$~|#:@]|(?<=www)\."  # Markdown syntax, and "www." because it becomes a link
-COMMA_LANGUAGES = {"id"}  # as `format_number`: a comma before decimals
 MAX_ADDRESS_DELAY = 2.0  # seconds until a browser shows the address that it was sent
 LIVE = 3.0  # seconds between two refreshes of a page while a run is training
 RUN_NAME = re.compile(
@@ -168,7 +167,7 @@ def rank_as_default(view: RunView) -> tuple[bool, ...]:
     A newcomer understands a complete single-label run on genres or instruments, with a test split, most easily.
     """
     return (
-        view.status != "whole",
+        not is_complete(view),
         view.info.task != "single" or view.info.data.dataset not in CLEAR_DATASETS,
         view.report is None or view.report.split != "test",
         not view.info.is_honest,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from musicml.utils.locks import hold_lock, is_locked
     from musicml.utils.messages import (
+        COMMA_LANGUAGES,
         Message,
         add_messages,
         format_number,
