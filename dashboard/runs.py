@@ -41,7 +41,7 @@ def get_runs_root() -> Path:
 
 
 def get_data_root() -> Path:
-    """Return the folder of all data sets: MUSICML_DATA, or `data` where the dashboard was started."""
+    """Return the folder of all datasets: MUSICML_DATA, or `data` where the dashboard was started."""
     return Path(os.environ.get("MUSICML_DATA") or "data")
 
 

@@ -84,7 +84,7 @@ def load_experiment(name: str | Path, changes: Mapping[str, Any] | None = None) 
 def load_dataset(
     name: str | Path, *, data: Literal["auto", "real", "sample"] = "auto", data_root: str | Path | None = None
 ) -> Dataset:
-    """Load a data set from disk, without downloading anything.
+    """Load a dataset from disk, without downloading anything.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def load_dataset(
     data : {"auto", "real", "sample"}
         The real data, or the generated sample data. "auto" prefers the real data if it is there.
     data_root : str or Path, optional
-        The folder of all data sets. The default is that of the environment variable `MUSICML_DATA`, else `data`.
+        The folder of all datasets. The default is that of the environment variable `MUSICML_DATA`, else `data`.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def load_dataset(
     Raises
     ------
     InputError
-        If the data set is not on the disk.
+        If the dataset is not on the disk.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def train(
     changes : mapping, optional
         Settings to change, as in `load_experiment`. Not allowed with an `Experiment`.
     folder : str or Path, optional
-        Your own folder with one folder per class, instead of the experiment's data set.
+        Your own folder with one folder per class, instead of the experiment's dataset.
     data : {"auto", "real", "sample"}
         The real data or the generated sample data, as in `load_dataset`.
     seed : int
@@ -204,7 +204,7 @@ def list_runs(runs_root: str | Path | None = None) -> pandas.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per run: name, experiment, data set, seed, status, and the main metric of a complete run.
+        One row per run: name, experiment, dataset, seed, status, and the main metric of a complete run.
 
     Raises
     ------
@@ -329,18 +329,18 @@ def audit(
     data: Literal["auto", "real", "sample"] = "auto",
     data_root: str | Path | None = None,
 ) -> Audit:
-    """Find duplicates, contradictory labels, leaks and damaged files in a data set.
+    """Find duplicates, contradictory labels, leaks and damaged files in a dataset.
 
     The audit is saved in the data root with its measurements of each file, so that the next audit is fast.
 
     Parameters
     ----------
     dataset : str, Path or Dataset
-        A data set, or its name or folder as in `load_dataset`.
+        A dataset, or its name or folder as in `load_dataset`.
     data : {"auto", "real", "sample"}
         The real data or the generated sample data, as in `load_dataset`.
     data_root : str or Path, optional
-        The folder of all data sets, as in `load_dataset`.
+        The folder of all datasets, as in `load_dataset`.
 
     Returns
     -------
@@ -350,7 +350,7 @@ def audit(
     Raises
     ------
     InputError
-        If the data set is not on the disk.
+        If the dataset is not on the disk.
 
     Examples
     --------

@@ -106,7 +106,7 @@ def test_conflicting_or_misspelled_arguments_are_rejected(notebook, monkeypatch)
         musicml.train(musicml.load_experiment("genre_gru"), changes=TINY_GRU)
     with pytest.raises(musicml.InputError, match=r"data = 'Real' is not a kind of data: did you mean 'real'\?"):
         musicml.load_dataset("gtzan", data="Real")
-    (notebook / "openmic").mkdir()  # a folder of that name is not the data set
+    (notebook / "openmic").mkdir()  # a folder of that name is not the dataset
     assert len(musicml.load_dataset("openmic").class_names) == 20
 
 

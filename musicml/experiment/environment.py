@@ -1,4 +1,4 @@
-"""Check the environment: Python, Keras, the GPU, decoders, disk space, data sets and runs (`musicml doctor`)."""
+"""Check the environment: Python, Keras, the GPU, decoders, disk space, datasets and runs (`musicml doctor`)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CheckResult:
 
 
 def check_environment(data_root: Path, runs_root: Path) -> list[CheckResult]:
-    """Check Python, the backend, the disk, the data sets and the runs, without importing TensorFlow or Keras."""
+    """Check Python, the backend, the disk, the datasets and the runs, without importing TensorFlow or Keras."""
     machine = [_check_python(), _check_backend(), _check_gpu(), _check_decoders(), _check_disk(data_root)]
     return [*machine, *_check_datasets(data_root), _check_pretrained_weights(data_root), _check_runs(runs_root)]
 
@@ -108,7 +108,7 @@ def _check_disk(root: Path) -> CheckResult:
 
 
 def _check_datasets(root: Path) -> Iterator[CheckResult]:
-    """Check each data set: real, generated or missing."""
+    """Check each dataset: real, generated or missing."""
     for name in DATASET_NAMES:
         try:
             home = find_dataset_folder(name, root)

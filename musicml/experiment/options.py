@@ -14,7 +14,7 @@ from musicml.utils import InputError, Message, define_option, get_field_types
 
 @dataclass(frozen=True)
 class DataOptions:
-    """The data set, its protocol and its split."""
+    """The dataset, its protocol and its split."""
 
     dataset: str = define_option()
     protocol: str = define_option("honest", choices=("honest", "as_published"))  # as_published keeps known faults

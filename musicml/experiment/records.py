@@ -36,14 +36,14 @@ class Record:
 
 @dataclass(frozen=True)
 class DataInfo(Record):
-    """The data set of a run, as run.json describes it.
+    """The dataset of a run, as run.json describes it.
 
     Attributes
     ----------
     kind : `sound`, `picture` or `features`
     sample : whether it is generated data
     hash, features : hashes of the examples, and of the features computed from them
-    root, folder : the folder of all data sets; the user's own folder, if it was used instead of a data set
+    root, folder : the folder of all datasets; the user's own folder, if it was used instead of a dataset
     """
 
     dataset: str = ""
@@ -62,7 +62,7 @@ class DataInfo(Record):
 
     @property
     def name(self) -> str:
-        """The user's own folder if there is one, else the name of the data set."""
+        """The user's own folder if there is one, else the name of the dataset."""
         return self.folder or self.dataset
 
 

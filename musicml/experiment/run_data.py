@@ -1,7 +1,7 @@
 """The files that a run was trained on, identified by content, so that they are recognized in any folder.
 
 digests.csv is written when training starts. A run lacks it if an older musicml trained it, or if it was trained on
-features from its data set, without reading files. Its files then can't be identified.
+features from its dataset, without reading files. Its files then can't be identified.
 """
 
 from __future__ import annotations
@@ -180,18 +180,18 @@ def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> Data
 
     Parameters
     ----------
-    folder, data_root : the present location of the user's own folder, or of all data sets; None if it was not moved
+    folder, data_root : the present location of the user's own folder, or of all datasets; None if it was not moved
 
     Raises
     ------
     InputError
-        If `folder` is given for a run on a data set, or the user's own folder no longer exists.
+        If `folder` is given for a run on a dataset, or the user's own folder no longer exists.
     """
     data = run.info.data
     if folder and not data.folder:
         raise InputError(
-            "--folder is for runs trained on your own folder, and {run_name} was trained on the data set {dataset}. "
-            "Give the location of the data sets with --data-root.",
+            "--folder is for runs trained on your own folder, and {run_name} was trained on the dataset {dataset}. "
+            "Give the location of the datasets with --data-root.",
             run_name=run.name,
             dataset=data.dataset,
         )

@@ -108,7 +108,7 @@ def list_named_folders() -> list[Path]:
 def is_named(path: Path | str) -> bool:
     """Return whether a path, with links resolved, is in a folder that the user named.
 
-    The folder of all data sets counts too: that of MUSICML_DATA, or `data` in the current folder.
+    The folder of all datasets counts too: that of MUSICML_DATA, or `data` in the current folder.
     """
     try:
         place = Path(path).resolve()

@@ -52,7 +52,7 @@ class Manifest:
     settings : all settings of the features
     clip : the rules for cutting a file into clips
     temperature, thresholds, unlike : fitted on validation (`musicml.inference.calibration`)
-    asks_for : the input of a prediction: `file`, or `features` that come with the data set only
+    asks_for : the input of a prediction: `file`, or `features` that come with the dataset only
     model : name and digest of the model file
     fingerprint : a digest of all other attributes
     """

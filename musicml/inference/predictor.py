@@ -224,10 +224,10 @@ class Predictor:
         return ModelInput(audio.name, values, warnings, time.perf_counter() - start_time)
 
     def check_accepts_files(self) -> None:
-        """Raise an InputError if the model needs features that come with a data set only."""
+        """Raise an InputError if the model needs features that come with a dataset only."""
         if self.serving.asks_for != "file":
             raise InputError(
-                "Run {run_name} predicts from the VGGish features of its data set, so it does not accept files. Use a "
+                "Run {run_name} predicts from the VGGish features of its dataset, so it does not accept files. Use a "
                 "run of openmic_cnn.",
                 run_name=self.run.name,
             )

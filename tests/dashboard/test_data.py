@@ -95,7 +95,7 @@ def opened(part="facts", language="en", **state):
     return pages.opened("data", language, {"part": part, **state})
 
 
-# what a data set is
+# what a dataset is
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def tree(folder):
 
 @pytest.fixture
 def home(tmp_path):
-    """A folder for data sets, with others' files around it."""
+    """A folder for datasets, with others' files around it."""
     for name in ("outside/keep.txt", "home/data/other.txt"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("mine")

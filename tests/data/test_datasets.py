@@ -37,7 +37,7 @@ def ids(dataset):
     return [example.id for example in dataset.examples]
 
 
-# one contract for every data set
+# one contract for every dataset
 
 
 def test_the_data_sets_are_found_and_not_registered():
@@ -91,7 +91,7 @@ def test_a_hash_is_stable_and_changes_with_a_label_a_group_and_a_side(root, name
     assert len(hashes) == 5
 
 
-# where a data set is looked for
+# where a dataset is looked for
 
 
 def test_real_data_is_taken_before_sample_data_unless_one_asks_otherwise(root, copied):

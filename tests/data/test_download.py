@@ -36,7 +36,7 @@ USAGE = namedtuple("Usage", "total used free")
 
 @pytest.fixture(scope="module")
 def small(get_sample, tmp_path_factory):
-    """A folder with small data sets in the layouts of the real ones; SOURCE.json says that they are generated."""
+    """A folder with small datasets in the layouts of the real ones; SOURCE.json says that they are generated."""
     root = tmp_path_factory.mktemp("small")
     for name in download.SOURCES:
         get_sample(name, root)
@@ -73,7 +73,7 @@ def storage():
 
 @pytest.fixture
 def kaggle(storage, archives, monkeypatch):
-    """A Kaggle with its three data sets, to which the real client goes."""
+    """A Kaggle with its three datasets, to which the real client goes."""
     made = Kaggle(storage)
     for name, version in (("gtzan", 1), ("instrument_images", 7), ("instrument_sounds", 3)):
         storage.files[f"/{download.SOURCES[name].ref}/{version}/archive.zip"] = archives[name]

@@ -1,4 +1,4 @@
-"""What is mended in each data set, one entry a file or row; and what stands where it is taken as published."""
+"""What is mended in each dataset, one entry a file or row; and what stands where it is taken as published."""
 
 import csv
 import os
@@ -50,7 +50,7 @@ FEW = [("a.wav", "Sound_Guitar"), ("b.wav", "Sound_Drum"), ("b.wav", "Sound_Viol
 FEW_TESTS = [("t.wav", "Sound_Drum"), ("u.wav", "Sound_Guiatr")]
 
 
-# every data set
+# every dataset
 
 
 @pytest.mark.parametrize("name", loading.DATASET_NAMES)

@@ -18,7 +18,7 @@ SEEDS = range(200)
 
 
 def dataset_of(examples, task="single", classes=None):
-    """A data set from rows of (id, classes present, group) or (id, classes, group, side)."""
+    """A dataset from rows of (id, classes present, group) or (id, classes, group, side)."""
     made = []
     for number, present, group, *side in examples:
         labels = dict.fromkeys(present.split(), True)
@@ -54,7 +54,7 @@ def random_dataset(seed):
 
 @functools.cache
 def attempt(make, seed, kind, *how):
-    """What `make_split` or `make_folds` gives for a random data set; nothing where it is refused."""
+    """What `make_split` or `make_folds` gives for a random dataset; nothing where it is refused."""
     try:
         return make(random_dataset(seed), kind, *how, seed)
     except InputError as error:
@@ -104,7 +104,7 @@ def test_a_group_never_stands_on_two_sides_of_any_random_data_set():
 
 
 def hash_random_splits(kind_of_split):
-    """One digest of the splits of all random data sets; what is refused counts as well."""
+    """One digest of the splits of all random datasets; what is refused counts as well."""
     digest = hashlib.blake2b(digest_size=8)
     for seed in SEEDS:
         digest.update(" ".join(split.hash(random_dataset(seed)) for split in kind_of_split(seed)).encode())

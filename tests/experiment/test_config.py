@@ -31,7 +31,7 @@ epochs = 9
 training.epochs = 2
 model.cell = "lstm"
 """
-# an experiment of these features can be had from a data set of this kind, by a model of one of these families
+# an experiment of these features can be had from a dataset of this kind, by a model of one of these families
 FITS = {
     "log_mel": ("sound", {"cnn", "recurrent", "crnn", "attention", "transfer", "pretrained_audio"}),
     "mfcc": ("sound", {"cnn", "recurrent", "attention", "svm"}),

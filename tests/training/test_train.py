@@ -56,7 +56,7 @@ def without_seconds(rows):
 def test_a_whole_run_holds_exactly_its_familys_files_each_can_be_read_and_the_report_is_the_last(trained, name):
     run = trained(name)
     kinds = FOREST if name == "forest" else KERAS
-    read_none = {"digests.csv"} if name in ("vggish", "forest") else set()  # features that came with the data set
+    read_none = {"digests.csv"} if name in ("vggish", "forest") else set()  # features that came with the dataset
     assert {path.relative_to(run.path).as_posix() for path in run.path.rglob("*")} == {
         *ALL,
         *SCORED,

@@ -1,4 +1,4 @@
-"""Find what is wrong with a data set."""
+"""Find what is wrong with a dataset."""
 
 from __future__ import annotations
 
