@@ -121,6 +121,7 @@ lock: ## update the locked versions after a change of the dependencies in setup.
 	@$(call locked,jax,--extra jax --constraint requirements/cpu.txt)
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
 	@$(call locked,docs,--extra docs --constraint requirements/cpu.txt --constraint requirements/dev.txt)
+	@$(call locked,lessons,--extra lessons --constraint requirements/cpu.txt --constraint requirements/dev.txt)
 	@$(call locked,audit,--extra audit --constraint requirements/cpu.txt)
 
 audit-deps: $(AUDIT) ## check the locked packages for known vulnerabilities (needs the network)

@@ -9,7 +9,7 @@ from musicml.utils import export_lazily
 if TYPE_CHECKING:
     from musicml.experiment.config import Experiment, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
-    from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
+    from musicml.experiment.lookup import PUBLISHED, find_checkout, find_experiment, find_experiment_folder
     from musicml.experiment.notes import RunNotes, add_tags, read_notes, remove_tags, write_note
     from musicml.experiment.options import PublishedOptions, TrainingOptions
     from musicml.experiment.process import has_process_exited, hold_folder, hold_run, is_held, remove_abandoned_files

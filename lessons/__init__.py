@@ -1,0 +1,1 @@
+"""The lessons: notebooks in English and Indonesian, built from `src/` by `make lessons`."""

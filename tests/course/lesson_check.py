@@ -1,0 +1,38 @@
+"""Execute every lesson as a teacher would: all cells of the students' notebook, with the solution below each exercise.
+
+`make test-lessons` runs this file; the suite does not, since the lessons take minutes.
+"""
+
+import shutil
+
+import nbclient
+import pytest
+
+from lessons.build import CHECK, list_sources, make_notebook
+
+SECONDS = (
+    240  # for one lesson, so that a cell that never ends is seen; the measured time is in `make bench`'s sense none
+)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """A folder named for the language, as the students' is."""
+    folder = tmp_path_factory.mktemp("lessons") / "en"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("source", list_sources(), ids=lambda source: source.stem)
+def test_a_lesson_runs_and_accepts_its_solutions(source, folder):
+    notebook = make_notebook(source, "en", with_solutions=True)
+    nbclient.NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(folder)}}).execute()
+    shown = {
+        number: "".join(output.get("text", "") for output in cell.outputs)
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "solution" in cell.metadata.get("tags", ())
+        for number in CHECK.findall(cell.source)
+    }
+    assert len(shown) >= 6
+    assert not {number: text for number, text in shown.items() if f"{number}: right." not in text}
+    shutil.rmtree(folder / "runs", ignore_errors=True)
