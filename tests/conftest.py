@@ -77,7 +77,7 @@ LEARNT = {
     "training.early_stopping": 0,
 }
 
-WHOLE_MUSICNN = (204, 51, 64, 200)
+WHOLE_MUSICNN = (204, 51, 64, 200, (38, 67), (128, 64, 32))
 assert pretrained_audio.SIZES == WHOLE_MUSICNN, "musicnn's weights have these sizes"
 
 # one tiny run of each family: experiment and changes
