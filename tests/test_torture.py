@@ -1,4 +1,4 @@
-"""Kill commands, fill the disk and read runs during training; and check that the checks find faults."""
+"""`make torture` kills real commands, in a step of its own in CI; its checks find the faults that they are for."""
 
 import json
 import shutil
@@ -18,18 +18,6 @@ from tests.torture.kills import draw_moments
 
 ROOT = Path(__file__).parent.parent
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="it forks, and reads /proc")
-
-
-@LINUX
-@pytest.mark.slow
-def test_killed_commands_a_full_disk_and_readers_meet_no_fault(tmp_path):
-    words = [sys.executable, "-m", "tests.torture", "--kills", "2", "--disks", "1", "--readers", "2", "--pause", "0.2"]
-    done = subprocess.run([*words, "--work", tmp_path], cwd=ROOT, capture_output=True, text=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert done.returncode == 0 and found["faults"] == [], done.stdout + done.stderr
-    assert found["kills"]["all"]["cases"] == 2 and found["kills"]["all"]["met"] >= 1, "a kill may come too late"
-    assert found["disks"]["all"]["met"] == 1
-    assert found["crowd"]["unfinished runs read"] > 0 and found["crowd"]["answers"] > 0
 
 
 def test_moments_are_spread_evenly_and_are_the_same_each_time():

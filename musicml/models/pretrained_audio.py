@@ -37,8 +37,9 @@ MUSICNN_FEATURES: dict[str, Any] = {
 FEATURES = MUSICNN_FEATURES  # required of an experiment of this family
 MUSICNN_FRAMES = 187  # in a clip that musicnn was trained on, 3.008 s
 N_TAGS = 50
-# number of filters for timbres, for rhythms and in each convolution over time; units before the tags
-SIZES = (204, 51, 64, 200)
+# number of filters for timbres, for rhythms and in each convolution over time; units before the tags; mel bands of each
+# timbre's filter (of 96), frames of each rhythm's
+SIZES = (204, 51, 64, 200, (38, 67), (128, 64, 32))
 FRAMES_PER_STEP = 17  # averaged into one step of the layer `frames`: eleven steps in a clip of 187 frames
 SEQUENCE_HEADS = ("attention", "gru")
 CAVEATS = {
@@ -246,12 +247,12 @@ class _NetworkBuilder:
         -------
         dict of `tags`, `penultimate`, `pools` and `frames` → tensor
         """
-        n_timbres, n_rhythms, _, n_units = SIZES
+        n_timbres, n_rhythms, _, n_units, widths, heights = SIZES
         x = self._normalize(keras.layers.Reshape((*x.shape[1:], 1), name=f"{self.name}_channel")(x))
         # tall filters see many mel bands at once; max pooling over bands makes them independent of pitch
-        timbres = [self._add_convolution(x, n_timbres, 7, width) for width in (38, 67)]  # of 96 mel bands
+        timbres = [self._add_convolution(x, n_timbres, 7, width) for width in widths]
         # long filters see up to two seconds of one band
-        rhythms = [self._add_convolution(x, n_rhythms, height, 1) for height in (128, 64, 32)]
+        rhythms = [self._add_convolution(x, n_rhythms, height, 1) for height in heights]
         front = self._concatenate("front", [*timbres, *rhythms])
         middle1 = self._add_channel_convolution(front)
         # residual connections: each convolution adds to the one before

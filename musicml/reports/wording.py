@@ -43,7 +43,7 @@ class Words:
         """Return the words of `key` with its placeholders filled: a float has three decimals."""
         known = read_words()
         filled = {
-            name: format_cell(value, self.language) if isinstance(value, int | float) else str(value)
+            name: format_cell(value, self.language) if isinstance(value, int | float) else value
             for name, value in values.items()
         }
         split = Message(known[f"scored.{self.scored_on}"])  # a message in a message is translated too

@@ -51,7 +51,7 @@ def _list_properties(run: RunData, words: Words) -> Iterator[tuple[Cell, ...]]:
     yield words("data.origin"), words("data.is_sample" if data.sample else "data.is_real")
     for key, value in data.source.items():
         if key != "sample" and isinstance(value, str | int | float) and str(value):
-            yield words("data.source", what=key), str(value)
+            yield words("data.source", what=key), words.translate(value) if isinstance(value, str) else str(value)
     origin = SOURCES.get(data.dataset)
     if origin is not None and not data.folder:  # a folder of the user's own may have the name of a known dataset
         yield words("data.page"), origin.page
