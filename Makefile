@@ -16,6 +16,7 @@ FITS = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 READY := .venv/.ready-$(EXTRA)
 DEV := .venv/.ready-$(EXTRA)-dev
 DOCS := .venv/.ready-$(EXTRA)-docs
+LESSONS := .venv/.ready-$(EXTRA)-lessons
 JAX := .venv-jax/.ready
 AUDIT := .venv-audit/.ready
 AXE := .venv/axe/node_modules/axe-core/axe.min.js
@@ -25,8 +26,8 @@ GET_MUSICNN = .venv/bin/musicml fetch musicnn || echo "Without musicnn's weights
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install train-all replay dashboard test test-jax test-browser test-wheel fuzz torture bench lint format messages \
-  docs docs-messages lock audit-deps clean
+.PHONY: help install train-all replay dashboard lessons lessons-teacher test test-jax test-browser test-wheel test-lessons \
+  fuzz torture bench lint format messages docs docs-messages lock audit-deps clean
 
 help: ## list the targets
 	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
@@ -53,6 +54,13 @@ replay: $(READY) ## repeat published results with their faults, and compare them
 dashboard: $(READY) ## explore the runs in a browser; MUSICML_RUNS and MUSICML_DATA set other folders
 	@.venv/bin/musicml dashboard $(ARGS)
 
+lessons: $(LESSONS) ## build the notebooks of the lessons, lessons/en and lessons/id, from lessons/src
+	@.venv/bin/python -m lessons.build
+
+lessons-teacher: $(LESSONS) ## build them with solutions, in build/lessons-teacher
+	@.venv/bin/python -m lessons.build --teacher build/lessons-teacher
+	@echo "build/lessons-teacher"
+
 test: $(DEV) ## run the tests; ARGS="-k splits" selects some
 	@KERAS_BACKEND=tensorflow .venv/bin/python -m pytest -q -m "not jax and not browser" \
 	  -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -73,6 +81,9 @@ test-browser: $(DEV) ## test the dashboard in Chromium; MUSICML_SCREENSHOTS sets
 
 test-wheel: $(DEV) ## build the wheel, install it in another folder, train a run there and open the dashboard
 	@.venv/bin/python -m pytest -q tests/wheel_check.py $(ARGS)
+
+test-lessons: $(DEV) $(LESSONS) ## execute the notebooks of all lessons, with the solutions of their exercises, two at a time
+	@KERAS_BACKEND=tensorflow .venv/bin/python -m pytest -q tests/course/lesson_check.py -n 2 $(ARGS)
 
 fuzz: $(DEV) ## test 10,000 damaged sounds and 2,000 damaged pictures
 	@.venv/bin/python -m tests.fuzz --sounds 10000 --pictures 2000 $(ARGS)
@@ -144,6 +155,10 @@ $(DEV): $(READY) requirements/dev.txt
 $(DOCS): $(READY) requirements/docs.txt
 	@$(call installed,.venv,requirements/docs.txt)
 	@touch $(DOCS)
+
+$(LESSONS): $(READY) requirements/lessons.txt
+	@$(call installed,.venv,requirements/lessons.txt)
+	@touch $(LESSONS)
 
 $(JAX): setup.cfg requirements/jax.txt requirements/dev.txt
 	@$(call installed,.venv-jax,requirements/jax.txt)

@@ -7,18 +7,18 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 
-class BuildWithExperiments(build_py):
-    """Build the package with a copy of the experiments in it, so that a wheel needs no checkout."""
+class BuildWithFiles(build_py):
+    """Build the package with a copy of the experiments and lessons in it, so that a wheel needs no checkout."""
 
     def run(self):
-        """Copy experiments/ to musicml/experiments of what is built; an editable install reads the checkout's own."""
+        """Copy experiments/ and lessons/ to musicml/ of what is built; an editable install reads the checkout's own."""
         super().run()
         if self.editable_mode:
             return
-        for path in sorted(Path("experiments").rglob("*.toml")):
+        for path in sorted([*Path("experiments").rglob("*.toml"), *Path("lessons").glob("??/[0-9]*.ipynb")]):
             target = Path(self.build_lib, "musicml", path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
 
 
-setup(cmdclass={"build_py": BuildWithExperiments})
+setup(cmdclass={"build_py": BuildWithFiles})

@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboard import i18n, runs
 from dashboard.runs import RunView
+from musicml.course import find_lessons_folder
 from musicml.evaluation import describe_few_groups
 from musicml.utils import COMMA_LANGUAGES, InputError, format_number, make_readable, translate
 
@@ -425,6 +426,22 @@ def show_download(rows: Sequence[Mapping[str, Any]], name: str, key: str) -> Non
     st.download_button(
         say("download_csv"), format_csv(rows), name, "text/csv", key=key, on_click="ignore", icon=":material/download:"
     )
+
+
+def show_lesson(words: str, name: str) -> None:
+    """Show a sentence with a button that downloads the notebook of a lesson, and how to open it."""
+    notebook = find_lessons_folder() / get_language() / f"{name}.ipynb"
+    if notebook.is_file():
+        st.caption(words)
+        st.download_button(
+            say("download_lesson", name=notebook.name),
+            notebook.read_bytes,
+            notebook.name,
+            "application/x-ipynb+json",
+            on_click="ignore",
+            icon=":material/school:",
+            help=say("open_lesson"),
+        )
 
 
 def format_csv(rows: Sequence[Mapping[str, Any]]) -> str:

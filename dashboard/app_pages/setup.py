@@ -33,6 +33,7 @@ def show() -> None:
         with st.expander(say("data_set", name=name, state=state)):
             st.markdown(say(f"get_{name}"))
             st.code(str(runs.get_data_root() / name), language=None)
+    layout.show_lesson(say("lesson"), "01_sound_and_pictures")
     st.header(say("folders"))
     st.markdown(say("folders_how"))
     folders = {"runs": runs.get_runs_root(), "data": runs.get_data_root()}

@@ -20,6 +20,7 @@ say = layout.begin_page("why")
 
 def show() -> None:
     """Show the page."""
+    layout.show_lesson(say("lesson"), "07_published_results")
     replays = runs.get_replays()
     if not any(name in replays for name in REPLAYED):
         layout.show_info(say("none_yet"))

@@ -10,12 +10,11 @@ import argparse
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from musicml.cli import options
+from musicml.cli import launch, options
 from musicml.utils import InputError
 
 
@@ -32,7 +31,6 @@ def start_dashboard(args: argparse.Namespace) -> int:
     """Run Streamlit on the dashboard until the user stops it. Return its exit code.
 
     The pages show data files only from folders that the user named, here or in an earlier training.
-    Except on Windows, Streamlit replaces this process, so it receives all signals directly.
     """
     from musicml.experiment import FOLDERS_VARIABLE
 
@@ -50,9 +48,4 @@ def start_dashboard(args: argparse.Namespace) -> int:
     environment = {**os.environ, "MUSICML_DATA": str(args.data_root), "MUSICML_RUNS": str(args.runs)}
     if args.folder:  # JSON escapes line breaks, which a folder's name may contain
         environment[FOLDERS_VARIABLE] = "\n".join(json.dumps(str(folder.absolute())) for folder in args.folder)
-    if sys.platform != "win32":  # Windows cannot replace a process
-        os.execve(command[0], command, environment)
-    try:
-        return subprocess.call(command, env=environment)
-    except KeyboardInterrupt:  # Streamlit received Ctrl-C too
-        return 130
+    return launch.replace_process(command, environment)

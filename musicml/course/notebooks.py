@@ -8,8 +8,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musicml.data import generate_sample_data
-from musicml.data.datasets import load_dataset
 from musicml.experiment import find_checkout
 from musicml.utils import InputError
 
@@ -40,6 +38,9 @@ def load_data(name: str) -> Dataset:
     InputError
         If there is no such dataset, or its folder holds other files.
     """
+    from musicml.data import generate_sample_data
+    from musicml.data.datasets import load_dataset
+
     root = Path(os.environ.get("MUSICML_DATA") or "data")
     # data of any size that is there already is used: a lesson does not replace what `musicml fetch --sample` made
     if not (root / "sample" / name).is_dir():
