@@ -1,0 +1,111 @@
+"""Each exercise accepts its right answer, and explains the mistake in a wrong one."""
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+
+from musicml.course import checking, exercises
+from musicml.utils import Message, translate
+from musicml.utils.errors import InputError
+from tests.course import answers
+
+LESSONS = sorted(name.removeprefix("lesson_") for _, name, _ in pkgutil.iter_modules(exercises.__path__))
+ANSWERS = {
+    number: given
+    for lesson in LESSONS
+    for number, given in importlib.import_module(f"{answers.__name__}.lesson_{lesson}").ANSWERS.items()
+}
+
+
+def test_there_are_eight_lessons_with_at_least_six_exercises_each():
+    assert LESSONS == [str(number) for number in range(1, 9)]
+    for lesson in LESSONS:
+        known = importlib.import_module(f"{exercises.__name__}.lesson_{lesson}").EXERCISES
+        assert len(known) >= 6 and set(known) == {number for number in ANSWERS if number.startswith(f"{lesson}.")}
+        assert list(known) == [f"{lesson}.{place}" for place in range(1, len(known) + 1)]
+
+
+@pytest.mark.parametrize("number", ANSWERS)
+def test_a_right_answer_passes_and_wrong_ones_get_their_own_hints(number):
+    right, wrong = ANSWERS[number]
+    exercise = checking.find_exercise(number)
+    assert checking.grade_answer(number, right).is_right
+    assert len(wrong) >= 2 and len(exercise.mistakes) >= 2
+    found = [checking.grade_answer(number, answer) for answer in wrong]
+    assert not any(feedback.is_right for feedback in found)
+    hints = [feedback.message.values.get("hint") for feedback in found]
+    assert len({*hints, exercise.hint}) == len(hints) + 1 and set(hints) <= {one.hint for one in exercise.mistakes}
+
+
+@pytest.mark.parametrize("number", ANSWERS)
+def test_no_hint_gives_the_answer_away(number):
+    right, exercise = ANSWERS[number][0], checking.find_exercise(number)
+    if isinstance(right, int | float) and not isinstance(right, bool) and abs(right) >= 10:
+        texts = (exercise.hint, *(mistake.hint for mistake in exercise.mistakes))
+        written = {f"{right:g}", f"{right:,}", str(right), f"{right:,.0f}"}
+        assert not [text for text in texts if written & set(text.rstrip(".").split())]
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "seven", [1, 2], object(), np.zeros((2, 2)), float("nan"), lambda: 1, {}, b""]
+)
+@pytest.mark.parametrize("number", ANSWERS)
+def test_whatever_is_given_the_feedback_is_a_sentence(number, answer):
+    feedback = checking.grade_answer(number, answer)
+    assert not feedback.is_right or answer == ANSWERS[number][0]
+    assert isinstance(feedback.message, Message) and translate(feedback.message, "id") != str(feedback.message)
+
+
+def test_an_exercise_without_an_answer_and_one_that_does_not_exist(capsys):
+    checking.check("1.1", ...)
+    assert capsys.readouterr().out == '1.1: replace the three dots by your answer. hint("1.1") helps.\n'
+    for number in ("1.99", "99.1", 1.1, "one"):
+        with pytest.raises(InputError, match="There is no lesson|has no exercise"):
+            checking.check(number, 1)
+
+
+def test_a_function_that_fails_is_named_with_its_error(monkeypatch):
+    exercise = checking.Exercise("a function", lambda function: function(1) == 2, (), "Think.")
+    monkeypatch.setattr(checking, "find_exercise", lambda number: exercise)
+    feedback = checking.grade_answer("9.1", lambda x: x / 0)
+    assert (
+        str(feedback.message) == "9.1: your function raised ZeroDivisionError: division by zero. Expected a function."
+    )
+    assert str(checking.grade_answer("9.1", lambda x: x).message) == '9.1: not right yet. hint("9.1") helps.'
+    assert checking.grade_answer("9.1", lambda x: x + 1).is_right
+
+
+def test_feedback_has_the_language_of_the_notebooks_folder(tmp_path, monkeypatch, capsys):
+    for folder, variable, english in (
+        ("en", None, True),
+        ("id", None, False),
+        ("id", "en", True),
+        ("mine", "id", False),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        monkeypatch.setenv("MUSICML_LANGUAGE", variable or "")
+        checking.hint("1.1")
+        assert (str(checking.find_exercise("1.1").hint) in capsys.readouterr().out) is english
+
+
+@pytest.mark.parametrize(
+    ("predicate", "right", "wrong"),
+    [
+        (checking.is_near(100, 0.01), (100, 100.9, 99.1, np.float32(100)), (102, -100, float("nan"))),
+        (checking.is_near(0.0, 0.01), (0, 0.009), (0.02,)),
+        (checking.is_near(lambda: 5), (5,), (6,)),
+        (checking.is_between(1, 2), (1, 1.5, 2), (0.9, 2.1, float("nan"))),
+        (checking.is_text("a", "b"), ("a", " B "), ("c", "")),
+        (checking.is_set({"x", "y"}), (["y", "x"], {"x", "y"}, ("x", "y", "x")), (["x"], [])),
+        (
+            checking.is_array([1.0, 2.0]),
+            ([1, 2], np.array([1.0, 2.0])),
+            ([1, 2, 3], [[1, 2]], [1, 3], [1, float("nan")]),
+        ),
+    ],
+)
+def test_predicates_accept_what_is_near_and_nothing_else(predicate, right, wrong):
+    assert all(predicate(answer) for answer in right) and not any(predicate(answer) for answer in wrong)
