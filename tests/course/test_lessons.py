@@ -46,7 +46,7 @@ def test_every_exercise_is_asked_once_and_solved_and_no_solution_is_in_the_stude
     assert build.CHECK.findall(code) == list(solutions)
     student = {line.strip() for line in code.splitlines()}
     for number, text in solutions.items():
-        cells = [cell for cell in build._read_cells(source, text, "en")]
+        cells = build._read_cells(source, text, "en")
         assert [cell.cell_type for cell in cells][-1] == "code" and f'check("{number}"' in cells[-1].source
         answer = [line.strip() for line in cells[-1].source.splitlines() if not line.startswith(("check(", "#"))]
         assert not student & {line for line in answer if "answer" in line}
