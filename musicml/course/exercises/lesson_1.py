@@ -229,7 +229,7 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            "The frame should be shorter than a key of 120 ms, and long enough for steps of 75 Hz. Try powers of two."
+            "The frame should be shorter than a key, 120 ms, and long enough for steps below 75 Hz. Try powers of two."
         ),
     ),
     "1.6": Exercise(
