@@ -127,6 +127,10 @@ EXERCISES = {
                 is_near(12),
                 Message("That is the number of tracks it predicts correctly. Divide by the number of all test tracks."),
             ),
+            Mistake(
+                is_near(30),
+                Message("That is a percentage. Give a share between 0 and 1."),
+            ),
         ),
         Message("First find the class that the baseline always predicts. Then count how many test tracks have it."),
     ),
@@ -218,12 +222,16 @@ EXERCISES = {
                 Message("That is a share of a row: of the true pop tracks. Precision asks about the predictions."),
             ),
             Mistake(
-                is_near(115 / 170, 0.02),
+                is_near(115 / 170, 0.005),
                 Message("That is the accuracy: all cells of the diagonal. The question is about one class."),
             ),
             Mistake(
                 is_near(24 / 170, 0.02),
                 Message("You divided by all tracks. Divide by the tracks that were predicted as pop."),
+            ),
+            Mistake(
+                lambda answer: is_near(30 / 44, 0.005)(answer) or is_near(61 / 86, 0.005)(answer),
+                Message("That is the precision of another class."),
             ),
             Mistake(
                 is_near(24),
@@ -290,6 +298,10 @@ EXERCISES = {
             Mistake(
                 is_near(52 / 400, 0.002),
                 Message("That is the share of errors. Accuracy is the share of correct predictions."),
+            ),
+            Mistake(
+                is_near(87),
+                Message("That is a percentage. Give a share between 0 and 1."),
             ),
         ),
         Message(
