@@ -30,7 +30,7 @@ def _compute_from_scores(n_classes: int) -> float:
     return float(np.e / (np.e + n_classes))
 
 
-def _follows(function: Callable[[int], float]) -> Callable[[Any], bool]:
+def _make_function_test(function: Callable[[int], float]) -> Callable[[Any], bool]:
     """Make a predicate: the answer is a function with nearly the values of `function`."""
 
     def is_right(answer: Any) -> bool:
@@ -39,7 +39,7 @@ def _follows(function: Callable[[int], float]) -> Callable[[Any], bool]:
     return is_right
 
 
-def _counts(expected: Callable[[list[tuple[str, str]], int], int]) -> Callable[[Any], bool]:
+def _make_count_test(expected: Callable[[list[tuple[str, str]], int], int]) -> Callable[[Any], bool]:
     """Make a predicate: the answer is a function that gives the expected number for each table."""
 
     def is_right(answer: Any) -> bool:
@@ -64,13 +64,13 @@ def _count_contradictory_rows(rows: list[tuple[str, str]], _: int) -> int:
     return sum(len({label for other, label in rows if other == name}) > 1 for name, _ in rows)
 
 
-def _has(letter: str) -> Callable[[Any], bool]:
+def _make_inclusion_test(letter: str) -> Callable[[Any], bool]:
     return lambda answer: letter in {str(item).strip().casefold() for item in answer}
 
 
-def _lacks(letter: str) -> Callable[[Any], bool]:
-    has = _has(letter)
-    return lambda answer: not has(answer)
+def _make_exclusion_test(letter: str) -> Callable[[Any], bool]:
+    is_included = _make_inclusion_test(letter)
+    return lambda answer: not is_included(answer)
 
 
 def _is_some_statements(answer: Any) -> bool:
@@ -134,25 +134,25 @@ EXERCISES = {
     ),
     "7.3": Exercise(
         expected=Message("a function of the number of classes that returns a share"),
-        is_right=_follows(_compute_double_softmax),
+        is_right=_make_function_test(_compute_double_softmax),
         mistakes=(
             Mistake(
-                _follows(_compute_from_scores),
+                _make_function_test(_compute_from_scores),
                 Message("Count the terms of the sum again: one class is certain, so how many others are there?"),
             ),
             Mistake(
-                _follows(lambda n_classes: 1 / n_classes),
+                _make_function_test(lambda n_classes: 1 / n_classes),
                 Message(
                     "That would be the confidence if all classes were equally probable. Here one of them has the "
                     "probability 1, and the exponential of 1 is larger than that of 0."
                 ),
             ),
             Mistake(
-                _follows(lambda n_classes: 1.0),
+                _make_function_test(lambda n_classes: 1.0),
                 Message("That is what the model says. The app computes something from it before it shows a number."),
             ),
             Mistake(
-                _follows(lambda n_classes: 100 * _compute_double_softmax(n_classes)),
+                _make_function_test(lambda n_classes: 100 * _compute_double_softmax(n_classes)),
                 Message("The numbers are percentages. Return a share from 0 to 1."),
             ),
         ),
@@ -271,18 +271,18 @@ EXERCISES = {
     ),
     "7.8": Exercise(
         expected=Message("a function that takes a list of rows and returns a number"),
-        is_right=_counts(lambda rows, n: n),
+        is_right=_make_count_test(lambda rows, n: n),
         mistakes=(
             Mistake(
-                _counts(_count_repeated_files),
+                _make_count_test(_count_repeated_files),
                 Message("Your function also counts files that are repeated with the same class."),
             ),
             Mistake(
-                _counts(_count_rows_too_many),
+                _make_count_test(_count_rows_too_many),
                 Message("Your function counts the rows beyond the first of each file, whatever their class."),
             ),
             Mistake(
-                _counts(_count_contradictory_rows),
+                _make_count_test(_count_contradictory_rows),
                 Message("Your function counts rows. Count each file once."),
             ),
             Mistake(
@@ -400,25 +400,25 @@ EXERCISES = {
         is_right=_is_some_statements,
         mistakes=(
             Mistake(
-                _has("c"),
+                _make_inclusion_test("c"),
                 Message("Compare the accuracy with that of always predicting the most frequent instrument."),
             ),
             Mistake(
-                _has("e"),
+                _make_inclusion_test("e"),
                 Message("The report does not test new students. What is not tested is neither shown nor disproved."),
             ),
             Mistake(
-                _lacks("a"),
+                _make_exclusion_test("a"),
                 Message(
                     "The notes were put into random order before the split. Where are the 50 notes of one student?"
                 ),
             ),
             Mistake(
-                _lacks("b"),
+                _make_exclusion_test("b"),
                 Message("Which part of the data was used to choose the epoch?"),
             ),
             Mistake(
-                _lacks("d"),
+                _make_exclusion_test("d"),
                 Message("Do 400 notes tell as much as 400 students? Notes of one player on one instrument are alike."),
             ),
         ),
