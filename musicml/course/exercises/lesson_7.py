@@ -11,7 +11,7 @@ from musicml.course.checking import Exercise, Mistake, is_array, is_between, is_
 from musicml.utils import Message
 
 # rows of made-up label tables, each with the number of files that have more than one class
-TABLES = (
+TABLES: tuple[tuple[list[tuple[str, str]], int], ...] = (
     ([], 0),
     ([("a.wav", "drum"), ("b.wav", "violin")], 0),
     ([("a.wav", "drum"), ("a.wav", "drum"), ("b.wav", "violin")], 0),
