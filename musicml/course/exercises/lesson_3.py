@@ -115,8 +115,12 @@ EXERCISES = {
                 Message("You divided by the number of values. A convolution adds the products and takes no mean."),
             ),
             Mistake(
-                is_near(-3, 0.001),
+                is_near(1, 0.001),
                 Message("You forgot that the weights of the last row are twice as large as those above."),
+            ),
+            Mistake(
+                is_near(-3, 0.001),
+                Message("You left out the last row of the kernel."),
             ),
         ),
         hint=Message("Multiply each value by the weight at the same place. Then add the nine products."),
@@ -174,10 +178,7 @@ EXERCISES = {
             ),
             Mistake(
                 _is_shape(29, 31, 8),
-                Message(
-                    "You probably subtracted 3 or 4 in the wrong place. In how many places does a kernel of 5 fit "
-                    "into 61 frames?"
-                ),
+                Message("You computed with a kernel of 3 values. How many has this one?"),
             ),
         ),
         hint=Message(
@@ -253,7 +254,7 @@ EXERCISES = {
                 Message("The shape is wrong for an array of 4 by 4. Each block of 2 by 2 becomes one value."),
             ),
             Mistake(
-                lambda answer: _returns_maps(_pool)(answer) is False and np.allclose(answer(MAPS[1].copy()), 6.0),
+                lambda answer: np.allclose(answer(MAPS[1].copy()), MAPS[1].max()),
                 Message("You take the largest value of the whole map, not of each block."),
             ),
         ),
@@ -313,7 +314,7 @@ EXERCISES = {
             ),
             Mistake(
                 _has_values(0.0, 0.8),
-                Message("You scale in the wrong direction. Some values are missing, so must the others grow or shrink?"),
+                Message("You scale in the wrong direction. Some values are missing: must the others grow or shrink?"),
             ),
             Mistake(
                 _has_values(0.0, 5.0),
@@ -325,7 +326,7 @@ EXERCISES = {
             ),
             Mistake(
                 _has_values(1.0),
-                Message("That is the result in prediction, where dropout does nothing. The question is about training."),
+                Message("That is the result in prediction, where dropout does nothing. What happens in training?"),
             ),
         ),
         hint=Message(
@@ -360,7 +361,7 @@ EXERCISES = {
             ),
             Mistake(
                 _is_shape(12, 6),
-                Message("You found the best epoch, but training does not run to the end. How many bad epochs may pass?"),
+                Message("You found the best epoch, but training does not run to the end. How long is the patience?"),
             ),
             Mistake(
                 lambda answer: tuple(answer)[1] == 12,
@@ -372,7 +373,7 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            "Go from epoch to epoch and count how many in a row brought no new smallest validation loss. At three, stop."
+            "Go from epoch to epoch. Count how many in a row bring no new smallest validation loss. At three, stop."
         ),
     ),
     "3.9": Exercise(
@@ -406,7 +407,7 @@ EXERCISES = {
         mistakes=(
             Mistake(
                 lambda answer: any(isinstance(value, Mapping) for value in answer.values()),
-                Message("You nested a dictionary in another. Write table and key as one text, with a dot between them."),
+                Message("You nested one dictionary in another. Write table and key as one text, joined by a dot."),
             ),
             Mistake(
                 lambda answer: all("." not in key for key in answer),
@@ -434,8 +435,8 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            'Two items. Find the table of each key in the section "Experiment file" of the reference: the filters '
-            "belong to the model, and the shift to the augmentation."
+            "Two items. Find the table of each key in the file and in the code above. The filters belong to the model, "
+            "and the shift to the augmentation."
         ),
     ),
 }
