@@ -152,7 +152,7 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            "A drum hit is quiet before and loud after, in all mel bands. Rows are frames, so the earlier frame is "
+            "Before a drum hit it is quiet, and after it loud, in all mel bands. Rows are frames, so the earlier frame is "
             "above. Which weights give a large positive sum there?"
         ),
     ),
@@ -383,8 +383,8 @@ EXERCISES = {
             Mistake(
                 is_text("a"),
                 Message(
-                    "To standardize with the mean and the spread of the training clips is right. In real use, nobody "
-                    "has those of the test clips."
+                    "To standardize with the mean and the spread of the training clips is right. Those of new clips "
+                    "are not known in real use."
                 ),
             ),
             Mistake(
