@@ -152,8 +152,8 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            "Before a drum hit it is quiet, and after it loud, in all mel bands. Rows are frames, so the earlier frame is "
-            "above. Which weights give a large positive sum there?"
+            "Before a drum hit it is quiet, and after it loud, in all mel bands. Rows are frames, so the earlier frame "
+            "is above. Which weights give a large positive sum there?"
         ),
     ),
     "3.3": Exercise(
