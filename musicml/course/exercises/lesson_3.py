@@ -28,7 +28,7 @@ def _count_parameters(height: int, width: int, channels: int, filters: int, use_
     return height * width * channels * filters + (filters if use_bias else 0)
 
 
-def _returns_counts(count: Callable[..., int]) -> Callable[[Any], bool]:
+def _match_counts(count: Callable[..., int]) -> Callable[[Any], bool]:
     """Make a predicate: the answer is a function that returns the same numbers as `count` for all layers."""
     return lambda answer: all(int(answer(*layer)) == count(*layer) for layer in LAYERS)
 
@@ -45,7 +45,7 @@ def _pool_padded(x: np.ndarray) -> np.ndarray:
     return _pool(np.pad(x, padding, constant_values=-np.inf))
 
 
-def _returns_maps(pool: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], bool]:
+def _match_maps(pool: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], bool]:
     """Make a predicate: the answer is a function that returns the same arrays as `pool` for all maps."""
 
     def is_equal(answer: Any) -> bool:
@@ -188,20 +188,20 @@ EXERCISES = {
     ),
     "3.4": Exercise(
         expected=Message("a function of kernel height, kernel width, input channels, filters and use_bias"),
-        is_right=_returns_counts(_count_parameters),
+        is_right=_match_counts(_count_parameters),
         mistakes=(
             Mistake(
-                _returns_counts(lambda height, width, channels, filters, use_bias: height * width * channels * filters),
+                _match_counts(lambda height, width, channels, filters, use_bias: height * width * channels * filters),
                 Message("The weights are right, but a bias is a parameter too, if the layer has it."),
             ),
             Mistake(
-                _returns_counts(
+                _match_counts(
                     lambda height, width, channels, filters, use_bias: (height * width * channels + 1) * filters
                 ),
                 Message("You always count the biases. What changes if `use_bias` is False?"),
             ),
             Mistake(
-                _returns_counts(
+                _match_counts(
                     lambda height, width, channels, filters, use_bias: height * width * filters + filters * use_bias
                 ),
                 Message(
@@ -210,7 +210,7 @@ EXERCISES = {
                 ),
             ),
             Mistake(
-                _returns_counts(
+                _match_counts(
                     lambda height, width, channels, filters, use_bias: (
                         height * width * channels * filters + channels * filters * use_bias
                     )
@@ -218,7 +218,7 @@ EXERCISES = {
                 Message("You count a bias for each kernel. There is only one for each filter, after the sum."),
             ),
             Mistake(
-                _returns_counts(
+                _match_counts(
                     lambda height, width, channels, filters, use_bias: height * width * channels * filters + use_bias
                 ),
                 Message("You count one bias for the whole layer. How many output maps are there?"),
@@ -231,22 +231,22 @@ EXERCISES = {
     ),
     "3.5": Exercise(
         expected=Message("an array with half as many rows and columns"),
-        is_right=_returns_maps(_pool),
+        is_right=_match_maps(_pool),
         mistakes=(
             Mistake(
-                _returns_maps(lambda x: _pool(x, np.mean)),
+                _match_maps(lambda x: _pool(x, np.mean)),
                 Message("You take the mean of each block. That is average pooling."),
             ),
             Mistake(
-                _returns_maps(lambda x: x[: x.shape[0] // 2 * 2 : 2, : x.shape[1] // 2 * 2 : 2]),
+                _match_maps(lambda x: x[: x.shape[0] // 2 * 2 : 2, : x.shape[1] // 2 * 2 : 2]),
                 Message("You take the first value of each block, whatever the other three are."),
             ),
             Mistake(
-                _returns_maps(_pool_padded),
+                _match_maps(_pool_padded),
                 Message("You keep the odd last row and column. The layer of Keras drops them."),
             ),
             Mistake(
-                _returns_maps(lambda x: _pool(np.abs(x))),
+                _match_maps(lambda x: _pool(np.abs(x))),
                 Message("You ignore the signs. The largest value of -4 and -1 is not 4."),
             ),
             Mistake(
