@@ -112,8 +112,8 @@ EXERCISES = {
             Mistake(
                 is_between(380, 392),
                 Message(
-                    "You took 0.02 for a quarter of the width. The interval shall reach 0.02 to the left and 0.02 to "
-                    "the right of 0.8."
+                    "You put the whole width, 0.04, where the distance to one side belongs. The standard error counts "
+                    "from the middle."
                 ),
             ),
             Mistake(
@@ -123,8 +123,8 @@ EXERCISES = {
             Mistake(
                 is_between(2380, 2420),
                 Message(
-                    "You used the variance of an accuracy of one half, the worst case. The expected accuracy is "
-                    "another one."
+                    "You used the variance of an accuracy of one half, the worst case. The exercise expects another "
+                    "accuracy."
                 ),
             ),
             Mistake(
@@ -370,6 +370,10 @@ EXERCISES = {
                 Message("That is the probability that one given track is in the test set. The question is about two."),
             ),
             Mistake(
+                is_near(0.5, 0.03),
+                Message("There are two possibilities, but the two sides are not equally large."),
+            ),
+            Mistake(
                 is_near(0.4, 0.03),
                 Message(
                     "You added the probabilities of two single tracks. Then pairs with both in the test set count."
@@ -389,18 +393,18 @@ EXERCISES = {
             Mistake(
                 is_text("a"),
                 Message(
-                    "Where are the other clips of the same track while a clip is tested, if clips are kept together by "
-                    "batch?"
+                    "Where are the other parts of the same track while its first part is tested, if all first parts "
+                    "are one group?"
                 ),
             ),
             Mistake(
                 is_text("c"),
                 Message(
-                    "More seeds make a difference more certain, not larger. What do whole batches separate that whole "
+                    "More seeds make an accuracy more certain, not lower. What do these groups separate that whole "
                     "files do not?"
                 ),
             ),
         ),
-        hint=Message("Imagine one track. Its clips are in which batches, and so in which folds?"),
+        hint=Message("Imagine one track. Its clips are in which groups, and so in which folds?"),
     ),
 }

@@ -8,7 +8,7 @@ import numpy as np
 def _wilson(n_correct, n, z=1.96):
     share = n_correct / n
     a, b, c = 1 + z**2 / n, -(2 * share + z**2 / n), share**2
-    root = np.sqrt(max(0.0, b**2 - 4 * a * c))
+    root = np.sqrt(b**2 - 4 * a * c)
     return (-b - root) / (2 * a), (-b + root) / (2 * a)
 
 
@@ -96,6 +96,6 @@ ANSWERS = {
         {"a", "b", "d", "e"},
         ({"a", "b", "c", "d", "e"}, {"a", "d", "e"}, {"a", "b", "e"}, {"a", "b", "d"}, {"a"}),
     ),
-    "6.9": (0.3232, (0.16, 0.68, 0.2, 0.4, 0.04)),
+    "6.9": (0.3232, (0.16, 0.68, 0.2, 0.5, 0.4, 0.04)),
     "6.10": ("b", ("a", "c")),
 }
