@@ -1,0 +1,48 @@
+"""Right and wrong answers to the exercises of lesson 8."""
+
+import numpy as np
+
+
+def compute_share(table):
+    return (~np.isnan(table)).mean(axis=0)
+
+
+def compute_share_by_row(table):
+    return (~np.isnan(table)).mean(axis=1)
+
+
+def compute_share_by_comparison(table):
+    return (table != np.nan).mean(axis=0)
+
+
+def rank(scores, labels):
+    known = ~np.isnan(labels)
+    return labels[known][np.argsort(-scores[known])]
+
+
+def compute_average_precision(scores, labels):
+    ranked = rank(scores, labels)
+    return (np.cumsum(ranked) / np.arange(1, len(ranked) + 1))[ranked == 1].mean()
+
+
+def compute_mean_precision(scores, labels):
+    ranked = rank(scores, labels)
+    return (np.cumsum(ranked) / np.arange(1, len(ranked) + 1)).mean()
+
+
+def compute_with_unknown_absent(scores, labels):
+    return compute_average_precision(scores, np.nan_to_num(labels))
+
+
+ANSWERS = {
+    "8.1": (0.5, (1.0, 0.05)),
+    "8.2": (compute_share, (compute_share_by_row, compute_share_by_comparison)),
+    "8.3": (5, (1, 0.2)),
+    "8.4": (0.25, (1.0, 0.075)),
+    "8.5": (compute_average_precision, (compute_with_unknown_absent, compute_mean_precision)),
+    "8.6": (0.75, (0.5, 1.0)),
+    "8.7": (0.49, (0.71, 0.8)),
+    "8.8": (6, (120, 30)),
+    "8.9": (28 / 36, (1 / 3, 1.0)),
+    "8.10": ({"b", "c"}, ({"b"}, {"b", "d"})),
+}
