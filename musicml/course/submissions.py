@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -142,7 +141,9 @@ def read_submissions(folder: Path, keys: Mapping[str, Key], work: Path) -> list[
     found = []
     for number, entry in enumerate(entries):
         matched = MOODLE_FOLDER.fullmatch(entry.name)
-        name, moodle_id = (matched["name"], matched["id"]) if matched else (entry.stem if entry.is_file() else entry.name, "")
+        name, moodle_id = (
+            (matched["name"], matched["id"]) if matched else (entry.stem if entry.is_file() else entry.name, "")
+        )
         found += _read_entry(entry, make_printable(name), moodle_id, keys, work / str(number))
     return found
 
@@ -210,15 +211,16 @@ def _read_table(
     problems: list[str],
 ) -> None:
     """Read a table of predictions into the submission of its assignment, or say why it can't be read."""
-    try:
-        rows = read_csv(path)
-    except InputError as error:
-        problems.append(get_message(error))
-        return
-    column = next((name for name in ("file", "example") if rows and name in rows[0]), None)
-    if column is None:
+    rows: list[dict[str, str]] = []
+    for column in ("file", "example"):  # of `musicml predict --csv`, and of a run's own table
+        try:
+            rows = read_csv(path, column)
+            break
+        except InputError:
+            continue
+    if not rows:
         if path.name == PREDICTIONS:
-            problems.append(Message("{file} has no column `file`", file=path.name))
+            problems.append(Message("{file} is empty, damaged, or has no column `file`", file=path.name))
         return  # some other table, such as figures of a report
     names = [_clean_name(row[column]) for row in rows]
     counts = {name: len(_match(names, key)) for name, key in keys.items()}
@@ -286,16 +288,28 @@ def _fill_scores(
     if len(names) > len(set(names)):
         submission.problems.append(Message("{file} has files twice; the first row counts", file=file))
     if invalid:
-        text = Message("{n} rows of {file} have scores that are no numbers from 0 to 1: {names}", n=len(invalid), file=file, names=_list(invalid))
+        text = Message(
+            "{n} rows of {file} have scores that are no numbers from 0 to 1: {names}",
+            n=len(invalid),
+            file=file,
+            names=_list(invalid),
+        )
         submission.problems.append(text)
     if unknown:
-        text = Message("{n} rows of {file} have labels that are no class: {names}", n=len(unknown), file=file, names=_list(sorted(set(unknown))))
+        text = Message(
+            "{n} rows of {file} have labels that are no class: {names}",
+            n=len(unknown),
+            file=file,
+            names=_list(sorted(set(unknown))),
+        )
         submission.problems.append(text)
     submission.n_missing = len(key.files) - len(matched)
     if submission.n_missing:
         missing = [name for name in key.files if name not in matched]
         submission.problems.append(
-            Message("{n} test files have no prediction and count as wrong: {names}", n=len(missing), names=_list(missing))
+            Message(
+                "{n} test files have no prediction and count as wrong: {names}", n=len(missing), names=_list(missing)
+            )
         )
     submission.scores = scores
 
@@ -324,11 +338,15 @@ def _read_run(
     problems: list[str],
 ) -> None:
     """Apply the model of a run to the test files, and compare what the run says of itself with its own files."""
+    from musicml.evaluation import read_class_names
+
     try:
-        class_names = set(run.read("labels.json")["class_names"])
+        class_names = set(read_class_names(run))
         assignment = next(name for name, key in keys.items() if set(key.class_names) == class_names)
-    except (InputError, KeyError, TypeError, StopIteration):
-        problems.append(Message("run {run} does not predict the classes of an assignment", run=make_printable(run.name)))
+    except (InputError, StopIteration):
+        problems.append(
+            Message("run {run} does not predict the classes of an assignment", run=make_printable(run.name))
+        )
         return
     key, submission = keys[assignment], found.get(assignment) or Submission(student, assignment, moodle_id)
     submission.remarks += find_changes(run) + _find_test_files(run, key)
@@ -354,10 +372,7 @@ def _predict(run: Run, key: Key) -> np.ndarray:
 
     predictor = Predictor(run)
     order = [predictor.class_names.index(name) for name in key.class_names]
-    rows: list[np.ndarray] = []
-    for name in key.files:
-        rows.append(np.asarray([predictor.predict(key.package / "test" / name).scores[c] for c in predictor.class_names]))
-    return np.stack(rows)[:, order]
+    return np.stack([np.asarray(predictor.predict(key.package / "test" / name).scores)[order] for name in key.files])
 
 
 def find_changes(run: Run) -> list[str]:
@@ -373,7 +388,10 @@ def find_changes(run: Run) -> list[str]:
     try:
         report, table = run.report, read_predictions(run)
     except InputError as error:
-        return [*changes, Message("the results of run {run} can't be read: {error}", run=make_printable(run.name), error=error)]
+        return [
+            *changes,
+            Message("the results of run {run} can't be read: {error}", run=make_printable(run.name), error=error),
+        ]
     if table.task == "single":
         accuracy = float((table.scores.argmax(axis=1) == table.targets.argmax(axis=1)).mean())
         claimed = report.metrics.get("accuracy")
@@ -398,5 +416,3 @@ def _find_test_files(run: Run, key: Key) -> list[str]:
         return [get_message(error)]
     n = len(digests.learned & set(key.digests)) if digests else 0
     return [Message("the run was trained on {n} of the test files", n=n)] if n else []
-
-
