@@ -20,7 +20,7 @@ from musicml.utils import InputError, PlainOutput, os_error_to_input_error, prin
 # The order of the commands in --help. A command module that is not listed here comes last.
 HELP_ORDER = (
     *("fetch", "train", "train_all", "evaluate", "reproduce", "predict", "export", "audit", "leak"),
-    *("replay", "tune", "ensemble", "compare", "report", "runs", "dashboard", "lessons", "cache", "doctor"),
+    *("replay", "tune", "ensemble", "compare", "report", "runs", "dashboard", "lessons", "course", "cache", "doctor"),
 )
 
 

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
         summarize_draws,
     )
     from musicml.evaluation.leakage import LeakageEstimate, LeakageResult, measure_leakage
-    from musicml.evaluation.metrics import apply_thresholds, count_classes, format_headline
-    from musicml.evaluation.predictions import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
+    from musicml.evaluation.metrics import apply_thresholds, compute_report, count_classes, format_headline
+    from musicml.evaluation.predictions import (
+        PredictionTable,
+        read_class_names,
+        read_clip_scores,
+        read_fold_thresholds,
+        read_predictions,
+    )
     from musicml.evaluation.replication import Replication, replicate
     from musicml.evaluation.replication.summary import REPLICATION_NAMES, ReplicationRow
     from musicml.evaluation.reproduction import Reproduction, reproduce_run

@@ -1,0 +1,336 @@
+"""Grade submissions: metrics with intervals, ranks with ties, copies, leaked keys, and feedback for students."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.course.assignments import ASSIGNMENTS, METRICS, N_TRAPS
+from musicml.course.submissions import Key, Submission, read_keys, read_submissions
+from musicml.utils import Message, format_number, join_messages, translate, write_csv, write_text
+
+ALPHA = 0.05  # significance level of the paired tests, with Holm's correction
+# An honest model predicts the wrong label of a trap with a probability of at most about 0.3. That it predicts seven of
+# eight has then a probability below 1e-5 with 16 traps.
+MIN_TRAP_SHARE = 7 / 8
+MIN_COMMON_ERRORS = 5  # equal wrong predictions; two good submissions may well agree on everything that is right
+WEAKEST = 3  # classes named in the feedback
+COLUMNS = ["student", "assignment", "metric", "value", "low", "high", "n", "missing", "rank", "tied_with", "remarks"]
+
+
+@dataclass
+class Grade:
+    """The result of one submission.
+
+    Attributes
+    ----------
+    value, interval : the main metric and its 95% interval; None if the submission can't be graded
+    rank : 1 for the best; submissions that differ by no more than chance share it
+    tied_with : students with the same rank
+    weakest : the classes with the lowest recall or average precision, with these values
+    """
+
+    submission: Submission
+    metric: str = ""
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    n: int = 0
+    rank: int | None = None
+    tied_with: tuple[str, ...] = ()
+    weakest: tuple[tuple[str, float], ...] = ()
+    confusion: tuple[str, str, int] | None = None
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is wrong with the submission, and what a teacher should look at."""
+        return [*self.submission.problems, *self.submission.remarks]
+
+
+@dataclass(frozen=True)
+class GradeBook:
+    """The grades of all submissions, and the paired tests behind their ranks."""
+
+    grades: tuple[Grade, ...]
+    tests: tuple[str, ...] = field(default=())
+
+
+def grade_submissions(folder: Path, course: Path) -> GradeBook:
+    """Grade the submissions in a folder against the keys of a class folder.
+
+    Parameters
+    ----------
+    folder : one folder, zip file or CSV file per student
+    course : the class folder that `make_course` made
+
+    Raises
+    ------
+    InputError
+        If either folder is missing, or a key does not fit its seal.
+    """
+    keys = read_keys(course)
+    with tempfile.TemporaryDirectory(prefix="musicml-grading-") as work:
+        submissions = read_submissions(folder, keys, Path(work))
+    grades = [_grade(submission, keys.get(submission.assignment)) for submission in submissions]
+    tests: list[str] = []
+    for name, key in keys.items():
+        own = [grade for grade in grades if grade.submission.assignment == name and grade.value is not None]
+        _remark_on_traps([grade.submission for grade in own], key)
+        _remark_on_copies([grade.submission for grade in own], key)
+        # a teacher decides first about submissions with remarks
+        tests += _rank([grade for grade in own if not grade.submission.remarks], key)
+    return GradeBook(tuple(grades), tuple(tests))
+
+
+def _grade(submission: Submission, key: Key | None) -> Grade:
+    """Compute the metric of one submission on the files that count."""
+    if key is None or submission.scores is None:
+        return Grade(submission)
+    from musicml.evaluation import compute_report
+
+    counts, n_classes = ~key.traps, len(key.class_names)
+    scores, targets = submission.scores[counts], key.targets[counts]
+    if key.task == "single":  # a file without a prediction is wrong, whatever its class
+        scores = np.where(scores.max(axis=1, keepdims=True) > 0, scores, 1 - targets)
+    report = compute_report(
+        scores, targets, key.groups[counts], list(key.class_names), key.task, np.full(n_classes, 0.5)
+    )
+    metric = report["main_metric"]
+    interval = (report["intervals"] or {}).get(metric)
+    value = report["metrics"].get(metric)
+    column = "recall" if key.task == "single" else "average_precision"
+    rows = [(row["class"], row[column]) for row in report["per_class"] if row[column] is not None and row[column] < 1]
+    weakest = sorted(rows, key=lambda row: row[1])[:WEAKEST]
+    grade = Grade(submission, metric, value, interval and tuple(interval), int(counts.sum()), weakest=tuple(weakest))
+    if key.task == "single":
+        grade.confusion = _find_confusion(np.asarray(report["confusion"]), key.class_names)
+    return grade
+
+
+def _find_confusion(table: np.ndarray, class_names: Sequence[str]) -> tuple[str, str, int] | None:
+    """Return the most frequent confusion: true class, predicted class, count; None without any."""
+    errors = table - np.diag(np.diag(table))
+    if not errors.any():
+        return None
+    true, predicted = np.unravel_index(errors.argmax(), errors.shape)
+    return class_names[true], class_names[predicted], int(errors[true, predicted])
+
+
+def _decide(scores: np.ndarray, task: str) -> np.ndarray:
+    """Return the predicted classes, [shape=(n_files, n_classes)], bool."""
+    if task == "multi":
+        return scores >= 0.5
+    return np.eye(scores.shape[1], dtype=bool)[scores.argmax(axis=1)] & (scores.max(axis=1, keepdims=True) > 0)
+
+
+def _remark_on_traps(submissions: Sequence[Submission], key: Key) -> None:
+    """Remark on submissions that predict wrong labels which stand only in the key."""
+    cells = np.isfinite(key.targets) & key.traps[:, None]
+    if key.task == "single":
+        cells &= key.targets == 1  # one label per file
+    n = int(cells.sum())
+    if n < N_TRAPS // 2:
+        return
+    for submission in submissions:
+        assert submission.scores is not None
+        n_equal = int((_decide(submission.scores, key.task) == (key.targets == 1))[cells].sum())
+        if n_equal >= math.ceil(MIN_TRAP_SHARE * n):
+            submission.remarks.append(
+                Message(
+                    "predicts {n_equal} of {n} labels that are wrong on purpose and stand only in the key: the key may "
+                    "have leaked",
+                    n_equal=n_equal,
+                    n=n,
+                )
+            )
+
+
+def _remark_on_copies(submissions: Sequence[Submission], key: Key) -> None:
+    """Remark on pairs of submissions that are equal in their errors too."""
+    for one, other in itertools.combinations(submissions, 2):
+        if one.student == other.student or one.scores is None or other.scores is None:
+            continue
+        decisions = _decide(one.scores, key.task), _decide(other.scores, key.task)
+        if not np.array_equal(*decisions):
+            continue
+        known = np.isfinite(key.targets)
+        wrong = (decisions[0] != (key.targets == 1)) & known
+        n_wrong = int(wrong.any(axis=1).sum())
+        if n_wrong < MIN_COMMON_ERRORS:
+            continue
+        for left, right in ((one, other), (other, one)):
+            left.remarks.append(
+                Message(
+                    "predicts the same as {student} for all {n} files, {n_wrong} of them wrong: a copy, or the same "
+                    "experiment with the same seed",
+                    student=right.student,
+                    n=len(key.files),
+                    n_wrong=n_wrong,
+                )
+            )
+
+
+def _rank(grades: list[Grade], key: Key) -> list[str]:
+    """Set ranks: those that a paired test does not tell from the best of the rest share its rank."""
+    from musicml.evaluation import PredictionTable, compare_pairs
+
+    counts = ~key.traps
+    remaining, rank, sentences = sorted(grades, key=lambda grade: -(grade.value or 0)), 1, []
+    while remaining:
+        tables = []
+        for grade in remaining:
+            assert grade.submission.scores is not None
+            tables.append(
+                PredictionTable(
+                    np.array(key.files, dtype=object)[counts],
+                    key.groups[counts],
+                    key.class_names,
+                    grade.submission.scores[counts],
+                    key.targets[counts],
+                    key.task,
+                )
+            )
+        predicted = np.stack([_decide(table.scores, key.task) for table in tables])
+        names = [grade.submission.student for grade in remaining]
+        pairs = compare_pairs(names, tables, predicted, [(0, k) for k in range(1, len(remaining))], Message("files"))
+        sentences += [pair.sentence for pair in pairs]
+        is_worse = [False, *(pair.p_holm is not None and pair.p_holm < ALPHA for pair in pairs)]
+        tied = [grade for grade, worse in zip(remaining, is_worse, strict=True) if not worse]
+        for grade in tied:
+            grade.rank = rank
+            grade.tied_with = tuple(other.submission.student for other in tied if other is not grade)
+        remaining = [grade for grade, worse in zip(remaining, is_worse, strict=True) if worse]
+        rank += len(tied)
+    return sentences
+
+
+def write_grades(book: GradeBook, folder: Path, language: str = "en") -> list[Path]:
+    """Write grades.csv, moodle.csv and one page of feedback per student and assignment.
+
+    Parameters
+    ----------
+    folder : made if needed; earlier grades in it are replaced
+    language : of the feedback and the remarks, `en` or `id`
+
+    Returns
+    -------
+    files : the tables first
+    """
+    rows, moodle, files = [], [], []
+    for grade in book.grades:
+        feedback = translate(describe_grade(grade), language)
+        name = "-".join(filter(None, (_clean(grade.submission.student), grade.submission.assignment)))
+        files.append(folder / "feedback" / f"{name}.md")
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        write_text(files[-1], feedback)
+        rows.append(_make_row(grade, language))
+        moodle.append(_make_moodle_row(grade, feedback))
+    tables = [folder / "grades.csv", folder / "moodle.csv"]
+    write_csv(tables[0], rows, COLUMNS)
+    write_csv(tables[1], moodle, list(moodle[0]) if moodle else ["Identifier"])
+    return [*tables, *files]
+
+
+def _clean(name: str) -> str:
+    """Return a name that every disk takes."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:80]
+
+
+def _make_row(grade: Grade, language: str) -> dict[str, Any]:
+    """Make the row of grades.csv."""
+    low, high = grade.interval or (None, None)
+    return {
+        "student": grade.submission.student,
+        "assignment": grade.submission.assignment,
+        "metric": grade.metric,
+        "value": grade.value,
+        "low": low,
+        "high": high,
+        "n": grade.n or None,
+        "missing": grade.submission.n_missing,
+        "rank": grade.rank,
+        "tied_with": "|".join(grade.tied_with),
+        "remarks": " ".join(translate(remark, language).rstrip(".") + "." for remark in grade.remarks),
+    }
+
+
+def _make_moodle_row(grade: Grade, feedback: str) -> dict[str, Any]:
+    """Make a row of Moodle's grading worksheet. A submission with remarks has no grade: a teacher decides."""
+    grade_100 = None if grade.value is None or grade.remarks else round(100 * grade.value, 1)
+    identifier = f"Participant {grade.submission.moodle_id}" if grade.submission.moodle_id else ""
+    return {
+        "Identifier": identifier,
+        "Full name": grade.submission.student,
+        "Assignment": grade.submission.assignment,
+        "Grade": grade_100,
+        "Maximum grade": 100,
+        "Feedback comments": feedback,
+    }
+
+
+def describe_grade(grade: Grade) -> Message:
+    """Describe a grade for the student: the result, its interval, the rank, and what to look at next."""
+    submission = grade.submission
+    parts: list[str] = [Message("Feedback for {student}", student=submission.student)]
+    if submission.assignment:
+        title = ASSIGNMENTS[submission.assignment].title if submission.assignment in ASSIGNMENTS else ""
+        parts.append(Message("Assignment: {title}.", title=title or submission.assignment))
+    if grade.value is None:
+        parts.append(Message("This submission could not be graded."))
+    else:
+        metric = METRICS["single" if grade.metric == "accuracy" else "multi"]
+        low, high = grade.interval or (math.nan, math.nan)
+        sentence = Message(
+            "Your {metric} is {value:.3f} on {n} test files, with a 95% interval from {low:.3f} to {high:.3f}.",
+            metric=metric,
+            value=grade.value,
+            n=grade.n,
+            low=low,
+            high=high,
+        )
+        parts.append(sentence)
+        if grade.tied_with:
+            parts.append(
+                Message(
+                    "You share rank {rank} with {n} others: the differences may be due to chance.",
+                    rank=grade.rank,
+                    n=len(grade.tied_with),
+                )
+            )
+        elif grade.rank:
+            parts.append(Message("Your rank is {rank}.", rank=grade.rank))
+        if grade.weakest:
+            names = ", ".join(f"{name} ({value:.2f})" for name, value in grade.weakest)
+            parts.append(Message("Your weakest classes are {names}.", names=names))
+        if grade.confusion:
+            true, predicted, count = grade.confusion
+            parts.append(
+                Message(
+                    "Your most frequent error: {true} is predicted as {predicted}, {count} times.",
+                    true=true,
+                    predicted=predicted,
+                    count=count,
+                )
+            )
+    if submission.problems:
+        problems = join_messages(submission.problems, ". ")
+        parts.append(Message("Please check your files: {problems}.", problems=problems))
+    return join_messages(parts, "\n\n")
+
+
+def format_grade(grade: Grade, language: str = "en") -> tuple[str, ...]:
+    """Format a grade as cells of a printed table: student, assignment, result, rank, remarks."""
+    result = "–"
+    if grade.value is not None:
+        result = f"{grade.value:.3f}"
+        if grade.interval:
+            result += f" ({grade.interval[0]:.3f} to {grade.interval[1]:.3f})"
+    rank = "–" if grade.rank is None else f"{grade.rank}{'=' if grade.tied_with else ''}"
+    remarks = "; ".join(translate(remark, language).rstrip(".") for remark in grade.remarks)
+    return grade.submission.student, grade.submission.assignment or "–", format_number(result, language), rank, remarks
