@@ -175,8 +175,8 @@ EXERCISES: dict[str, Exercise] = {
             ),
         ),
         hint=Message(
-            "The input gate is shut, the forget gate is open. Compute the new c by hand from c = 1. Which operation "
-            "still shrinks it? Compare it with what the text says about the path of the cell."
+            "The input gate is shut, so nothing is added. Compute the new c by hand from c = 1. Which operation "
+            "still shrinks it, though the forget gate is open?"
         ),
     ),
     "4.5": Exercise(
