@@ -130,7 +130,7 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "4.3": Exercise(
         expected=Message("a number of seconds"),
-        is_right=is_between(1.0, 1.045),
+        is_right=is_between(1.01, 1.03),
         mistakes=(
             Mistake(
                 is_between(43, 45),
@@ -160,12 +160,12 @@ EXERCISES: dict[str, Exercise] = {
         mistakes=(
             Mistake(
                 lambda answer: float(answer) in (1, 2, 3),
-                Message("A gate is a share between 0 and 1. Which function gives such shares? This line is as it is."),
+                Message("A gate is a share between 0 and 1. Which function gives such shares? So this line is right."),
             ),
             Mistake(
                 is_near(4, 1e-6),
                 Message(
-                    "The candidate is new content, and may be negative. So tanh is in place here. And the input gate "
+                    "The candidate is new content, and may be negative. So tanh is right here. And the input gate "
                     "is shut in this test, so the candidate cannot change the memory."
                 ),
             ),
