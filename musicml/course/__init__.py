@@ -8,6 +8,6 @@ from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
     from musicml.course.checking import check, find_exercise, grade_answer, hint
-    from musicml.course.notebooks import copy_lessons, find_lessons_folder, load_data
+    from musicml.course.notebooks import copy_lessons, find_lessons_folder, find_musicnn, load_data
 
 __getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from musicml.data import generate_sample_data
 from musicml.data.datasets import load_dataset
+from musicml.data.download import get_musicnn_path
 from musicml.experiment import find_checkout
-from musicml.utils import InputError
+from musicml.utils import InputError, write_bytes
 
 if TYPE_CHECKING:
     from musicml.data.datasets import Dataset
@@ -40,11 +41,23 @@ def load_data(name: str) -> Dataset:
     InputError
         If there is no such dataset, or its folder holds other files.
     """
-    root = Path(os.environ.get("MUSICML_DATA") or "data")
+    root = _get_data_root()
     # data of any size that is there already is used: a lesson does not replace what `musicml fetch --sample` made
     if not (root / "sample" / name).is_dir():
         generate_sample_data(root / "sample", only=[name], scale=SCALES.get(name, 1.0))
     return load_dataset(name, root, "sample")
+
+
+def find_musicnn() -> bool:
+    """Return whether musicnn's weights are in the folder of data; copy them from the checkout's `data` if needed.
+
+    `make install` downloads them there, but the notebooks of a student have a folder of data of their own.
+    """
+    path, source = (get_musicnn_path(root, "msd") for root in (_get_data_root(), (find_checkout() or Path()) / "data"))
+    if not path.is_file() and source.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, source.read_bytes())
+    return path.is_file()
 
 
 def find_lessons_folder() -> Path:
@@ -78,3 +91,7 @@ def copy_lessons(folder: Path, language: str) -> list[Path]:
         if not (folder / notebook.name).exists():
             shutil.copyfile(notebook, folder / notebook.name)
     return [folder / notebook.name for notebook in notebooks]
+
+
+def _get_data_root() -> Path:
+    return Path(os.environ.get("MUSICML_DATA") or "data")
