@@ -187,7 +187,7 @@ EXERCISES: dict[str, Exercise] = {
                 is_near(0.707 - 0.456, 0.005),
                 Message(
                     "This compares musicnn with another method, so everything differs, not only the weights. Choose "
-                    "the row that differs from musicnn in nothing but the weights."
+                    "the row with the same architecture."
                 ),
             ),
             Mistake(
@@ -205,7 +205,7 @@ EXERCISES: dict[str, Exercise] = {
                 Message("Neither of these two rows uses pretrained weights."),
             ),
         ),
-        hint=Message("Which two rows have the same architecture, the same head and the same data?"),
+        hint=Message("Which two rows have the same architecture and the same data?"),
     ),
     "5.8": Exercise(
         expected=Message('the letter of a sentence, such as "a"'),
