@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musicml.experiment import find_checkout
-from musicml.utils import InputError
+from musicml.utils import InputError, write_bytes
 
 if TYPE_CHECKING:
     from musicml.data.datasets import Dataset
 
-logger = logging.getLogger(__name__)
-
 # share of the synthetic data that lessons use: enough to learn from, generated in seconds
-SCALES = {"gtzan": 0.1, "instrument_images": 0.1, "instrument_sounds": 0.2, "openmic": 0.3}
+SCALES = {"gtzan": 0.1, "instrument_images": 0.3, "instrument_sounds": 0.2, "openmic": 0.3}
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -41,11 +38,25 @@ def load_data(name: str) -> Dataset:
     from musicml.data import generate_sample_data
     from musicml.data.datasets import load_dataset
 
-    root = Path(os.environ.get("MUSICML_DATA") or "data")
+    root = _get_data_root()
     # data of any size that is there already is used: a lesson does not replace what `musicml fetch --sample` made
     if not (root / "sample" / name).is_dir():
         generate_sample_data(root / "sample", only=[name], scale=SCALES.get(name, 1.0))
     return load_dataset(name, root, "sample")
+
+
+def find_musicnn() -> bool:
+    """Return whether musicnn's weights are in the folder of data; copy them from the checkout's `data` if needed.
+
+    `make install` downloads them there, but the notebooks of a student have a folder of data of their own.
+    """
+    from musicml.data.download import get_musicnn_path
+
+    path, source = (get_musicnn_path(root, "msd") for root in (_get_data_root(), (find_checkout() or Path()) / "data"))
+    if not path.is_file() and source.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, source.read_bytes())
+    return path.is_file()
 
 
 def find_lessons_folder() -> Path:
@@ -79,3 +90,7 @@ def copy_lessons(folder: Path, language: str) -> list[Path]:
         if not (folder / notebook.name).exists():
             shutil.copyfile(notebook, folder / notebook.name)
     return [folder / notebook.name for notebook in notebooks]
+
+
+def _get_data_root() -> Path:
+    return Path(os.environ.get("MUSICML_DATA") or "data")
