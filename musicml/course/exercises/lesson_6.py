@@ -223,8 +223,8 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            "In each repetition: rng.choice(names, len(names)), then np.concatenate of correct[groups == name] for "
-            "each drawn name."
+            "In each repetition: `rng.choice(names, len(names))`, then `np.concatenate` of `correct[groups == name]` "
+            "for each drawn name."
         ),
     ),
     "6.5": Exercise(
