@@ -3,12 +3,15 @@
 `make test-lessons` runs this file; the suite does not, since the lessons take minutes.
 """
 
+import os
 import shutil
 
 import nbclient
 import pytest
+from filelock import FileLock
 
 from lessons.build import CHECK, list_sources, make_notebook
+from musicml.course.notebooks import SCALES, load_data
 
 SECONDS = (
     240  # for one lesson, so that a cell that never ends is seen; the measured time is in `make bench`'s sense none
@@ -17,10 +20,17 @@ SECONDS = (
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """A folder named for the language, as the students' is."""
-    folder = tmp_path_factory.mktemp("lessons") / "en"
+    """A folder named for the language, as the students' is, with data that is generated once for all workers."""
+    base, folder = tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("lessons") / "en"
     folder.mkdir()
-    return folder
+    data = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "data"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MUSICML_DATA", str(data))
+        patched.delenv("MUSICML_RENDERER", raising=False)  # the lessons' sounds are those that students get
+        with FileLock(f"{data}.lock"):
+            for name in SCALES:
+                load_data(name)
+        yield folder
 
 
 @pytest.mark.parametrize("source", list_sources(), ids=lambda source: source.stem)

@@ -246,7 +246,7 @@ EXERCISES = {
                 ),
             ),
         ),
-        hint=Message("Call measure(shuffled, name) for each name in GROUPS, and compare the results with 0.2."),
+        hint=Message("Call `measure(shuffled, name)` for each name in GROUPS, and compare the results with 0.2."),
     ),
     "7.7": Exercise(
         expected=Message('one of the letters "a", "b" or "c"'),
