@@ -1,4 +1,4 @@
-"""Lessons: their data, the checks of their exercises, and hints."""
+"""Lessons, the checks of their exercises, assignments and their grading."""
 
 from __future__ import annotations
 
