@@ -158,8 +158,8 @@ def _compute_spectrogram(y: np.ndarray, n_fft: int = 2_048, hop_length: int = 51
     1,
     ("From a sound to MFCC", "Dari suara ke MFCC"),
     (
-        "Four generated notes, seen in four ways. Each step keeps less: the spectrogram drops the phase, mel bands drop "
-        "detail of high frequencies, and 13 MFCC drop the exact pitch.",
+        "Four generated notes, seen in four ways. Each step keeps less: the spectrogram drops the phase, mel bands "
+        "drop detail of high frequencies, and 13 MFCC drop the exact pitch.",
         "Empat nada buatan, dilihat dengan empat cara. Setiap langkah menyimpan lebih sedikit: spektrogram membuang "
         "fase, pita mel membuang detail frekuensi tinggi, dan 13 MFCC membuang tinggi nada yang tepat.",
     ),
@@ -199,8 +199,8 @@ def draw_sound_to_mfcc(figure: Figure, words: Words) -> None:
     1,
     ("Aliasing", "Aliasing"),
     (
-        "Left: ten samples per second cannot tell 7 Hz from 3 Hz. Right: without a filter, every frequency above half of "
-        "the sample rate comes back as a lower one (Shannon 1949, https://doi.org/10.1109/JRPROC.1949.232969).",
+        "Left: ten samples per second cannot tell 7 Hz from 3 Hz. Right: without a filter, every frequency above half "
+        "of the sample rate comes back as a lower one (Shannon 1949, https://doi.org/10.1109/JRPROC.1949.232969).",
         "Kiri: dengan sepuluh cuplikan per detik, 7 Hz tidak dapat dibedakan dari 3 Hz. Kanan: tanpa filter, setiap "
         "frekuensi di atas setengah laju cuplik muncul sebagai frekuensi yang lebih rendah (Shannon 1949, "
         "https://doi.org/10.1109/JRPROC.1949.232969).",
@@ -234,8 +234,8 @@ def draw_aliasing(figure: Figure, words: Words) -> None:
     (
         "The same sound: two tones 40 Hz apart and two clicks 25 ms apart. A short frame separates the clicks, a long "
         "frame separates the tones, and no frame does both (Gabor 1946, https://doi.org/10.1049/ji-3-2.1946.0074).",
-        "Suara yang sama: dua nada berjarak 40 Hz dan dua klik berjarak 25 ms. Frame pendek memisahkan kedua klik, frame "
-        "panjang memisahkan kedua nada, dan tidak ada frame yang memisahkan keduanya (Gabor 1946, "
+        "Suara yang sama: dua nada berjarak 40 Hz dan dua klik berjarak 25 ms. Frame pendek memisahkan kedua klik, "
+        "frame panjang memisahkan kedua nada, dan tidak ada frame yang memisahkan keduanya (Gabor 1946, "
         "https://doi.org/10.1049/ji-3-2.1946.0074).",
     ),
 )
@@ -264,8 +264,8 @@ def draw_frame_length(figure: Figure, words: Words) -> None:
     2,
     ("Reading a confusion matrix", "Membaca matriks konfusi"),
     (
-        "Invented counts. A row holds the files of one true label, and gives the recall. A column holds the files of one "
-        "predicted label, and gives the precision.",
+        "Invented counts. A row holds the files of one true label, and gives the recall. A column holds the files of "
+        "one predicted label, and gives the precision.",
         "Cacah rekaan. Satu baris memuat berkas dengan satu label sebenarnya, dan memberi recall. Satu kolom memuat "
         "berkas dengan satu label prediksi, dan memberi presisi.",
     ),
@@ -294,13 +294,13 @@ def draw_confusion_matrix(figure: Figure, words: Words) -> None:
     2,
     ("The best of many settings is partly luck", "Yang terbaik dari banyak pengaturan sebagian adalah keberuntungan"),
     (
-        "Simulation: every setting is right for 60% of all files, and each is tested once. The best of many test results "
-        "is far above 60%, the more so the smaller the test set. So choose on validation, and test once. Here the "
-        "settings err independently. Real settings resemble each other, and the effect is smaller.",
-        "Simulasi: setiap pengaturan benar untuk 60% dari semua berkas, dan masing-masing diuji sekali. Yang terbaik dari "
-        "banyak hasil uji jauh di atas 60%, makin jauh bila data pengujiannya makin kecil. Jadi, pilihlah dengan data "
-        "validasi, dan ujilah sekali. Di sini kesalahan tiap pengaturan saling bebas. Pengaturan nyata saling mirip, "
-        "sehingga efeknya lebih kecil.",
+        "Simulation: every setting is right for 60% of all files, and each is tested once. The best of many test "
+        "results is far above 60%, the more so the smaller the test set. So choose on validation, and test once. Here "
+        "the settings err independently. Real settings resemble each other, and the effect is smaller.",
+        "Simulasi: setiap pengaturan benar untuk 60% dari semua berkas, dan masing-masing diuji sekali. Yang terbaik "
+        "dari banyak hasil uji jauh di atas 60%, makin jauh bila data pengujiannya makin kecil. Jadi, pilihlah dengan "
+        "data validasi, dan ujilah sekali. Di sini kesalahan tiap pengaturan saling bebas. Pengaturan nyata saling "
+        "mirip, sehingga efeknya lebih kecil.",
     ),
 )
 def draw_best_of_many(figure: Figure, words: Words) -> None:
@@ -339,8 +339,9 @@ def _draw_table(axes: Axes, values: np.ndarray, words: Words, marked: np.ndarray
     (
         "Multiply each marked value by the weight at the same place, and add. The kernel then moves on by one. It "
         "responds where a value is followed by a larger one two columns further on.",
-        "Kalikan setiap nilai yang ditandai dengan bobot di tempat yang sama, lalu jumlahkan. Setelah itu kernel bergeser "
-        "satu langkah. Kernel ini merespons bila sebuah nilai diikuti nilai yang lebih besar dua kolom setelahnya.",
+        "Kalikan setiap nilai yang ditandai dengan bobot di tempat yang sama, lalu jumlahkan. Setelah itu kernel "
+        "bergeser satu langkah. Kernel ini merespons bila sebuah nilai diikuti nilai yang lebih besar dua kolom "
+        "setelahnya.",
     ),
 )
 def draw_convolution(figure: Figure, words: Words) -> None:
@@ -369,12 +370,12 @@ def draw_convolution(figure: Figure, words: Words) -> None:
     3,
     ("What one value sees: the receptive field", "Yang dilihat satu nilai: bidang reseptif"),
     (
-        "One value after two blocks, each with a convolution of three frames and a pooling of two, depends on ten frames. "
-        "The rule: r grows by (k − 1) · j, then j is multiplied by the stride (Araujo, Norris and Sim 2019, "
+        "One value after two blocks, each with a convolution of three frames and a pooling of two, depends on ten "
+        "frames. The rule: r grows by (k − 1) · j, then j is multiplied by the stride (Araujo, Norris and Sim 2019, "
         "https://doi.org/10.23915/distill.00021).",
-        "Satu nilai setelah dua blok, masing-masing dengan konvolusi tiga frame dan pooling dua, bergantung pada sepuluh "
-        "frame. Aturannya: r bertambah (k − 1) · j, lalu j dikalikan dengan stride (Araujo, Norris, dan Sim 2019, "
-        "https://doi.org/10.23915/distill.00021).",
+        "Satu nilai setelah dua blok, masing-masing dengan konvolusi tiga frame dan pooling dua, bergantung pada "
+        "sepuluh frame. Aturannya: r bertambah (k − 1) · j, lalu j dikalikan dengan stride (Araujo, Norris, dan Sim "
+        "2019, https://doi.org/10.23915/distill.00021).",
     ),
 )
 def draw_receptive_field(figure: Figure, words: Words) -> None:
@@ -432,11 +433,11 @@ def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]
     4,
     ("The gates of a GRU", "Gerbang sebuah GRU"),
     (
-        "Left: the update gate z decides how much of the old state stays, the reset gate r how much of it the candidate "
-        "may use (Cho and others 2014, https://arxiv.org/abs/1406.1078; Keras resets after the matrix product). Right: "
-        "how much of a state is left, if z keeps one value and a frame comes every 23 ms.",
-        "Kiri: gerbang pembaruan z menentukan berapa banyak keadaan lama yang tetap, gerbang reset r berapa banyak yang "
-        "boleh dipakai kandidat (Cho dkk. 2014, https://arxiv.org/abs/1406.1078; Keras me-reset setelah perkalian "
+        "Left: the update gate z decides how much of the old state stays, the reset gate r how much of it the "
+        "candidate may use (Cho and others 2014, https://arxiv.org/abs/1406.1078; Keras resets after the matrix "
+        "product). Right: how much of a state is left, if z keeps one value and a frame comes every 23 ms.",
+        "Kiri: gerbang pembaruan z menentukan berapa banyak keadaan lama yang tetap, gerbang reset r berapa banyak "
+        "yang boleh dipakai kandidat (Cho dkk. 2014, https://arxiv.org/abs/1406.1078; Keras me-reset setelah perkalian "
         "matriks). Kanan: berapa banyak keadaan yang tersisa, bila z tetap dan ada satu frame setiap 23 ms.",
     ),
 )
@@ -473,8 +474,9 @@ def draw_gru_gates(figure: Figure, words: Words) -> None:
     (
         "The backbone learns on other data and is then frozen, and only a new head learns your classes. The control is "
         "the same network with random weights. The difference of the two results is what pretraining is worth.",
-        "Backbone belajar pada data lain lalu dibekukan, dan hanya head baru yang mempelajari kelas Anda. Pembandingnya "
-        "adalah jaringan yang sama dengan bobot acak. Selisih kedua hasil adalah nilai dari pelatihan awal.",
+        "Backbone belajar pada data lain lalu dibekukan, dan hanya head baru yang mempelajari kelas Anda. "
+        "Pembandingnya adalah jaringan yang sama dengan bobot acak. Selisih kedua hasil adalah nilai dari pelatihan "
+        "awal.",
     ),
 )
 def draw_pretrained_backbone(figure: Figure, words: Words) -> None:
@@ -512,8 +514,8 @@ def draw_pretrained_backbone(figure: Figure, words: Words) -> None:
     6,
     ("Split by track or by artist", "Pembagian per lagu atau per artis"),
     (
-        "Each column is an artist with four tracks. If tracks are split one by one, nearly every test track has a track "
-        "of the same artist in training. If artists are split, none has.",
+        "Each column is an artist with four tracks. If tracks are split one by one, nearly every test track has a "
+        "track of the same artist in training. If artists are split, none has.",
         "Setiap kolom adalah seorang artis dengan empat lagu. Bila lagu dibagi satu per satu, hampir setiap lagu "
         "pengujian punya lagu dari artis yang sama di data pelatihan. Bila artis yang dibagi, tidak ada satu pun.",
     ),
@@ -583,8 +585,8 @@ def _draw_intervals(axes: Axes, words: Words, rows: list[tuple[str, int, int]], 
     ("100 clips of 10 tracks are not 100", "100 klip dari 10 lagu bukan 100"),
     (
         "Simulation of 20,000 test sets, true accuracy 2/3. Clips of one track succeed or fail together (correlation "
-        "0.4), so ten clips of each of ten tracks spread like about 22 independent clips: 100 / (1 + 9 · 0.4). The factor "
-        "is Kish's design effect (Survey Sampling, 1965).",
+        "0.4), so ten clips of each of ten tracks spread like about 22 independent clips: 100 / (1 + 9 · 0.4). The "
+        "factor is Kish's design effect (Survey Sampling, 1965).",
         "Simulasi 20.000 data pengujian, akurasi sebenarnya 2/3. Klip dari satu lagu benar atau salah bersama-sama "
         "(korelasi 0,4), sehingga sepuluh klip dari masing-masing sepuluh lagu menyebar seperti sekitar 22 klip yang "
         "saling bebas: 100 / (1 + 9 · 0,4). Faktornya adalah efek desain dari Kish (Survey Sampling, 1965).",
@@ -616,12 +618,12 @@ def draw_clips_of_tracks(figure: Figure, words: Words) -> None:
     6,
     ("Which of two models is better?", "Model mana yang lebih baik?"),
     (
-        "Invented counts. Only the files that exactly one model gets right can tell. If both were equally good, each of "
-        "them would be a coin toss: McNemar's test (1947, https://doi.org/10.1007/BF02295996), in its exact form. p is the "
-        "share of the orange bars.",
-        "Cacah rekaan. Hanya berkas yang dijawab benar oleh tepat satu model yang dapat menunjukkannya. Bila keduanya sama "
-        "baik, setiap berkas itu seperti lemparan koin: uji McNemar (1947, https://doi.org/10.1007/BF02295996) dalam "
-        "bentuk eksak. p adalah bagian dari batang jingga.",
+        "Invented counts. Only the files that exactly one model gets right can tell. If both were equally good, each "
+        "of them would be a coin toss: McNemar's test (1947, https://doi.org/10.1007/BF02295996), in its exact form. p "
+        "is the share of the orange bars.",
+        "Cacah rekaan. Hanya berkas yang dijawab benar oleh tepat satu model yang dapat menunjukkannya. Bila keduanya "
+        "sama baik, setiap berkas itu seperti lemparan koin: uji McNemar (1947, https://doi.org/10.1007/BF02295996) "
+        "dalam bentuk eksak. p adalah bagian dari batang jingga.",
     ),
 )
 def draw_paired_test(figure: Figure, words: Words) -> None:
@@ -651,11 +653,11 @@ def draw_paired_test(figure: Figure, words: Words) -> None:
     6,
     ("A leak: the neighbor is the same track", "Kebocoran: tetangganya adalah lagu yang sama"),
     (
-        "Simulation with two features. Genre has almost no effect here, but pieces of one track lie close together. Left, "
-        "the nearest other piece decides, and it is of the same track. Right, it must be of another track.",
+        "Simulation with two features. Genre has almost no effect here, but pieces of one track lie close together. "
+        "Left, the nearest other piece decides, and it is of the same track. Right, it must be of another track.",
         "Simulasi dengan dua fitur. Genre hampir tidak berpengaruh di sini, tetapi potongan dari satu lagu berdekatan. "
-        "Kiri: potongan terdekat yang menentukan, dan ia berasal dari lagu yang sama. Kanan: ia harus berasal dari lagu "
-        "lain.",
+        "Kiri: potongan terdekat yang menentukan, dan ia berasal dari lagu yang sama. Kanan: ia harus berasal dari "
+        "lagu lain.",
     ),
 )
 def draw_leakage(figure: Figure, words: Words) -> None:
@@ -694,7 +696,8 @@ def draw_leakage(figure: Figure, words: Words) -> None:
         "Wilson's 95% intervals. The two results on pictures overlap. The number of test tracks of the genre result is "
         "inferred from its percentages, not stated. An interval says nothing about a fault of the protocol.",
         "Selang Wilson 95%. Kedua hasil pada gambar saling tumpang tindih. Jumlah lagu pengujian dari hasil genre "
-        "disimpulkan dari persentasenya, tidak disebutkan. Selang tidak mengatakan apa pun tentang cacat pada protokol.",
+        "disimpulkan dari persentasenya, tidak disebutkan. Selang tidak mengatakan apa pun tentang cacat pada "
+        "protokol.",
     ),
 )
 def draw_published_intervals(figure: Figure, words: Words) -> None:
@@ -713,8 +716,8 @@ def draw_published_intervals(figure: Figure, words: Words) -> None:
     8,
     ("A loss for the known cells only", "Loss hanya untuk sel yang diketahui"),
     (
-        "Invented numbers. A cell that no listener judged counts neither in the sum nor in the number of cells. Any other "
-        "reading changes the loss, and so what the network learns.",
+        "Invented numbers. A cell that no listener judged counts neither in the sum nor in the number of cells. Any "
+        "other reading changes the loss, and so what the network learns.",
         "Angka rekaan. Sel yang tidak dinilai pendengar tidak dihitung, baik dalam jumlah maupun dalam banyaknya sel. "
         "Pembacaan lain mengubah loss, dan dengan begitu apa yang dipelajari jaringan.",
     ),
@@ -764,12 +767,12 @@ def _compute_tail(x: np.ndarray) -> np.ndarray:
     8,
     ("ROC curve and precision-recall curve", "Kurva ROC dan kurva presisi-recall"),
     (
-        "One classifier, and classes of different frequency. Its scores are normal: mean 2 if the instrument is present, "
-        "mean 0 if it is absent. The ROC curve does not change. The precision falls as the class becomes rare "
+        "One classifier, and classes of different frequency. Its scores are normal: mean 2 if the instrument is "
+        "present, mean 0 if it is absent. The ROC curve does not change. The precision falls as the class becomes rare "
         "(Davis and Goadrich 2006, https://doi.org/10.1145/1143844.1143874).",
         "Satu model klasifikasi, dan kelas dengan frekuensi berbeda. Skornya normal: rata-rata 2 bila alat musiknya "
-        "ada, 0 bila tidak ada. Kurva ROC tidak berubah. Presisi turun bila kelas makin jarang (Davis dan Goadrich 2006, "
-        "https://doi.org/10.1145/1143844.1143874).",
+        "ada, 0 bila tidak ada. Kurva ROC tidak berubah. Presisi turun bila kelas makin jarang (Davis dan Goadrich "
+        "2006, https://doi.org/10.1145/1143844.1143874).",
     ),
 )
 def draw_roc_and_precision_recall(figure: Figure, words: Words) -> None:
@@ -795,8 +798,8 @@ def draw_roc_and_precision_recall(figure: Figure, words: Words) -> None:
     8,
     ("Choosing a threshold", "Memilih ambang"),
     (
-        "The classifier of the figure before, for an instrument that is present in 20% of the clips. Precision rises with "
-        "the threshold and recall falls. The best F1 is one choice; what you need depends on the use.",
+        "The classifier of the figure before, for an instrument that is present in 20% of the clips. Precision rises "
+        "with the threshold and recall falls. The best F1 is one choice; what you need depends on the use.",
         "Model klasifikasi dari gambar sebelumnya, untuk alat musik yang ada di 20% klip. Presisi naik bersama ambang "
         "dan recall turun. F1 terbaik adalah salah satu pilihan; yang Anda perlukan bergantung pada pemakaiannya.",
     ),

@@ -48,7 +48,8 @@ def read_questions(source: Path = SOURCE) -> list[Question]:
         If a question lacks a language or an answer, has an unknown kind, or text stands outside of a language.
     """
     questions = []
-    for heading, body in _split(source.read_text(encoding="utf-8"), "## "):
+    lessons = [body for _, body in _split(source.read_text(encoding="utf-8"), "# ")]
+    for heading, body in (question for lesson in lessons for question in _split(lesson, "## ")):
         number, _, kind = heading.partition(" ")
         parts = re.split(r"^### answer$", body, flags=re.MULTILINE)
         if kind not in KINDS or len(parts) != 2:
