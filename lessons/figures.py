@@ -191,6 +191,7 @@ def draw_sound_to_mfcc(figure: Figure, words: Words) -> None:
     mel.set(title=f"log-mel: {log_mel.shape[1]} × {log_mel.shape[0]}", ylabel=words("mel band", "pita mel"))
     cepstrum.imshow(mfcc.T[1:], extent=(0, seconds, 0.5, 12.5), cmap="coolwarm", vmin=-150, vmax=150, **look)
     cepstrum.set(title=f"MFCC: {mfcc.shape[1]} × {mfcc.shape[0]} (1–12)", ylabel=words("coefficient", "koefisien"))
+    cepstrum.set_yticks((1, 4, 8, 12))
     for axes in (mel, cepstrum):
         axes.set_xlabel(words("time (s)", "waktu (detik)"))
 
@@ -201,7 +202,7 @@ def draw_sound_to_mfcc(figure: Figure, words: Words) -> None:
     (
         "Left: ten samples per second cannot tell 7 Hz from 3 Hz. Right: without a filter, every frequency above half "
         "of the sample rate comes back as a lower one (Shannon 1949, https://doi.org/10.1109/JRPROC.1949.232969).",
-        "Kiri: dengan sepuluh cuplikan per detik, 7 Hz tidak dapat dibedakan dari 3 Hz. Kanan: tanpa filter, setiap "
+        "Kiri: dengan sepuluh sampel per detik, 7 Hz tidak dapat dibedakan dari 3 Hz. Kanan: tanpa filter, setiap "
         "frekuensi di atas setengah laju cuplik muncul sebagai frekuensi yang lebih rendah (Shannon 1949, "
         "https://doi.org/10.1109/JRPROC.1949.232969).",
     ),
@@ -212,20 +213,20 @@ def draw_aliasing(figure: Figure, words: Words) -> None:
     fine, coarse = np.linspace(0, 1, 1_000), np.arange(11) / 10
     left.plot(fine, np.cos(2 * np.pi * 7 * fine), color=GRAY, label="7 Hz")
     left.plot(fine, np.cos(2 * np.pi * 3 * fine), "--", color=ORANGE, label="3 Hz")
-    left.plot(coarse, np.cos(2 * np.pi * 7 * coarse), "ko", label=words("samples", "cuplikan"))
+    left.plot(coarse, np.cos(2 * np.pi * 7 * coarse), "ko", label=words("samples", "sampel"))
     left.set(xlabel=words("time (s)", "waktu (detik)"), ylabel=words("amplitude", "amplitudo"), ylim=(-1.1, 1.6))
-    left.set_title(words("10 samples per second", "10 cuplikan per detik"))
+    left.set_title(words("10 samples per second", "10 sampel per detik"))
     left.legend(loc="upper center", ncols=3)
     true = np.linspace(0, 44.1, 500)
     rate = SAMPLE_RATE / 1_000
     right.plot(true, np.abs(true - rate * np.round(true / rate)), color=BLUE)
-    right.axvline(rate / 2, color="black", linestyle=":")
+    right.axvline(rate / 2, ymax=0.9, color="black", linestyle=":")
     right.text(rate / 2 + 0.4, 11.6, words("Nyquist frequency", "frekuensi Nyquist"))
     right.plot([15, 15, 0], [0, rate - 15, rate - 15], color=ORANGE, linestyle="--")
     right.text(0.6, 12.6, words("15 kHz is heard as 7.05 kHz", "15 kHz terdengar sebagai 7,05 kHz"), color=ORANGE)
-    right.set_title(words("22,050 samples per second", "22.050 cuplikan per detik"))
+    right.set_title(words("22,050 samples per second", "22.050 sampel per detik"))
     right.set(xlabel=words("true frequency (kHz)", "frekuensi sebenarnya (kHz)"), xlim=(0, 44.1), ylim=(0, 13.4))
-    right.set_ylabel(words("frequency in the samples (kHz)", "frekuensi dalam cuplikan (kHz)"))
+    right.set_ylabel(words("frequency in the samples (kHz)", "frekuensi dalam sampel (kHz)"))
 
 
 @draw_figure(
@@ -266,7 +267,7 @@ def draw_frame_length(figure: Figure, words: Words) -> None:
     (
         "Invented counts. A row holds the files of one true label, and gives the recall. A column holds the files of "
         "one predicted label, and gives the precision.",
-        "Cacah rekaan. Satu baris memuat berkas dengan satu label sebenarnya, dan memberi recall. Satu kolom memuat "
+        "Angka rekaan. Satu baris memuat berkas dengan satu label sebenarnya, dan memberi recall. Satu kolom memuat "
         "berkas dengan satu label prediksi, dan memberi presisi.",
     ),
 )
@@ -621,7 +622,7 @@ def draw_clips_of_tracks(figure: Figure, words: Words) -> None:
         "Invented counts. Only the files that exactly one model gets right can tell. If both were equally good, each "
         "of them would be a coin toss: McNemar's test (1947, https://doi.org/10.1007/BF02295996), in its exact form. p "
         "is the share of the orange bars.",
-        "Cacah rekaan. Hanya berkas yang dijawab benar oleh tepat satu model yang dapat menunjukkannya. Bila keduanya "
+        "Angka rekaan. Hanya berkas yang dijawab benar oleh tepat satu model yang dapat menunjukkannya. Bila keduanya "
         "sama baik, setiap berkas itu seperti lemparan koin: uji McNemar (1947, https://doi.org/10.1007/BF02295996) "
         "dalam bentuk eksak. p adalah bagian dari batang jingga.",
     ),
