@@ -26,7 +26,7 @@ GET_MUSICNN = .venv/bin/musicml fetch musicnn || echo "Without musicnn's weights
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install train-all replay dashboard lessons lessons-teacher test test-jax test-browser test-wheel test-lessons \
+.PHONY: help install train-all replay dashboard lessons lessons-teacher lessons-figures test test-jax test-browser test-wheel test-lessons \
   fuzz torture bench lint format messages docs docs-messages lock audit-deps clean
 
 help: ## list the targets
@@ -60,6 +60,9 @@ lessons: $(LESSONS) ## build the notebooks of the lessons, lessons/en and lesson
 lessons-teacher: $(LESSONS) ## build them with solutions, in build/lessons-teacher
 	@.venv/bin/python -m lessons.build --teacher build/lessons-teacher
 	@echo "build/lessons-teacher"
+
+lessons-figures: $(READY) ## draw the figures for slides as SVG, in build/figures/en and build/figures/id
+	@.venv/bin/python -m lessons.figures build/figures
 
 test: $(DEV) ## run the tests; ARGS="-k splits" selects some
 	@KERAS_BACKEND=tensorflow .venv/bin/python -m pytest -q -m "not jax and not browser" \

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from babel.messages.pofile import read_po
 
-TRANSLATED = ("index", "tutorials", "howto")  # catalogs that must be complete
+TRANSLATED = ("index", "tutorials", "howto", "teaching")  # catalogs that must be complete
 LOADED = {"link": "href", "script": "src", "img": "src", "source": "src", "iframe": "src"}  # loaded with the page
 REMOTE = re.compile(r"""(?:@import|url\()\s*["']?(?:https?:)?//""")
 

@@ -1,7 +1,8 @@
 """Sphinx extension that writes parts of the reference from the code, each time the site is built.
 
 A page says where such a part goes with a line such as "(`make docs` writes this part: commands)".
-It also lets translators translate the comments in code blocks, which Sphinx cannot do by itself.
+It also lets translators translate the comments in code blocks, which Sphinx cannot do by itself, and draws the figures
+of the course pack.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 
+from lessons.figures import write_captions, write_language
+from lessons.question_bank import write_questions
 from musicml.cli.main import build_parser
 from musicml.experiment import PublishedOptions, TrainingOptions, options
 from musicml.features import FEATURE_KINDS, Augment
@@ -172,11 +175,25 @@ PARTS = {
     "experiments": write_experiments,
     "modules": write_modules,
 }
+# parts with a text of their own for each language, so that the catalogs of translations need none
+PARTS_BY_LANGUAGE = {"questions": write_questions, "figures": write_captions}
 
 
 def fill_page(app, docname, source):
     """Put the generated parts in their places in a page."""
-    source[0] = PLACE.sub(lambda place: PARTS[place[1]](), source[0])
+    source[0] = PLACE.sub(lambda place: _write_part(place[1], app), source[0])
+
+
+def _write_part(name: str, app) -> str:
+    if name in PARTS:
+        return PARTS[name]()
+    return "" if app.builder.name == "gettext" else PARTS_BY_LANGUAGE[name](app.config.language)
+
+
+def draw_figures(app, exception):
+    """Draw the figures of the course pack next to their page."""
+    if app.builder.name == "html" and exception is None:
+        write_language(Path(app.outdir) / "teaching/figures", app.config.language)
 
 
 def list_outdated(app, env, added, changed, removed):
@@ -229,4 +246,5 @@ def setup(app):
     app.add_transform(MarkComments)
     app.connect("source-read", fill_page)
     app.connect("env-get-outdated", list_outdated)
+    app.connect("build-finished", draw_figures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,8 @@
 """Build the notebooks of the lessons from their sources, one Markdown file per lesson.
 
 A source has Python cells, which both languages share, and text between `::: en` or `::: id` and `:::`. In the teacher's
-build, the solution from `solutions/` follows the cell that checks an exercise.
+build, the solution from `solutions/` follows the cell that checks an exercise, and `questions.md` has the question bank
+with its answers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+
+from lessons import question_bank
 
 ROOT = Path(__file__).parent
 LANGUAGES = ("en", "id")
@@ -50,7 +53,12 @@ def make_notebook(source: Path, language: str, with_solutions: bool = False) -> 
 
 
 def write_notebooks(folder: Path, with_solutions: bool = False) -> None:
-    """Write all notebooks into one folder per language, and delete those of lessons that are gone."""
+    """Write all notebooks into one folder per language, and delete those of lessons that are gone.
+
+    With solutions, the question bank is written as well, with its answers.
+    """
+    if with_solutions:
+        question_bank.write_answers(folder)
     for language in LANGUAGES:
         target = folder / language
         target.mkdir(parents=True, exist_ok=True)

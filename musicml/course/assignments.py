@@ -53,8 +53,8 @@ ASSIGNMENTS = {
         Message("Genres of synthetic tracks"),
         Message(
             "Train a classifier on the tracks in train/, which has one folder per genre, and predict the genre of "
-            "each file in test/. groups.csv names the artist of each training track: tracks of one artist belong on "
-            "the same side of your own validation split."
+            "each file in test/. train/groups.csv names the artist of each training track: tracks of one artist "
+            "belong on the same side of your own validation split."
         ),
     ),
     "pictures": Assignment(
@@ -198,7 +198,11 @@ def _write_classes(
         folder = example.label if dataset.task == "single" else ""
         file = _copy_file(example, package / "train" / folder, f"{number:04d}")
         rows.append((f"{folder}/{file.name}".lstrip("/"), example))
-    write_csv(package / "groups.csv", [{"file": file, "group": groups[e.group]} for file, e in rows], ["file", "group"])
+    write_csv(
+        package / "train" / "groups.csv",
+        [{"file": file, "group": groups[e.group]} for file, e in rows],
+        ["file", "group"],
+    )
     if dataset.task == "multi":
         cells = [{"file": file, **_format_labels(e.labels, dataset.class_names)} for file, e in rows]
         write_csv(package / "labels.csv", cells, ["file", *dataset.class_names])
