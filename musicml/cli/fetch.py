@@ -62,7 +62,7 @@ def fetch_musicnn(args: argparse.Namespace) -> int:
 
     if args.names != [MUSICNN] or args.sample or args.lists is not None:
         raise InputError(
-            "musicnn must be fetched alone, with no option except --from. Fetch the datasets with another command."
+            "Expected musicnn alone, without --sample, --lists or other datasets. Fetch those with another command."
         )
     paths, was_there = download_musicnn(args.data_root, args.source)
     run = make_tags_run(args.data_root, args.runs)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import InputError, get_log_prefix
+from musicml.utils import InputError, Message, get_log_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,8 @@ def train_and_evaluate(args: argparse.Namespace) -> int:
     try:
         report = evaluate_run(run)
     except KeyboardInterrupt:  # trained, but not evaluated: --resume continues there
-        raise KeyboardInterrupt(f"stopped; resume with `musicml train --resume {run.path}`") from None
+        stopped = Message("stopped; resume with `musicml train --resume {path}`", path=run.path)
+        raise KeyboardInterrupt(stopped) from None
     output.print_result(run.path, report, args.json)
     return 0
 

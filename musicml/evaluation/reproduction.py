@@ -115,7 +115,7 @@ def reproduce_run(
         evaluate.evaluate_run(new)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            Message("stopped; continue with `musicml train --resume {path}`", path=new.path)
+            Message("stopped; resume with `musicml train --resume {path}`", path=new.path)
         ) from None
     return compare_results(run, new)
 

@@ -112,7 +112,7 @@ def test_what_is_not_the_wheel_is_refused(given, musicnn_wheel, musicml, tmp_pat
 @pytest.mark.parametrize("words", [["gtzan", "musicnn"], ["musicnn", "--sample"], ["musicnn", "--lists", "."]])
 def test_musicnn_is_fetched_by_itself(words, musicml, tmp_path):
     code, _, err = musicml("fetch", *words, "--data-root", tmp_path)
-    assert code == 2 and err.startswith("musicml: musicnn must be fetched alone")
+    assert code == 2 and err.startswith("musicml: Expected musicnn alone")
 
 
 @pytest.fixture
