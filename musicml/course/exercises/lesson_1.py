@@ -174,7 +174,7 @@ EXERCISES = {
         ),
         hint=Message(
             "Frequencies f, f - R and R - f have the same samples. "
-            "Which of them lies between 0 and R / 2? Or make the samples and look for the peak of their spectrum."
+            "Apply this rule, more than once if needed, until the frequency lies between 0 and R / 2."
         ),
     ),
     "1.4": Exercise(
