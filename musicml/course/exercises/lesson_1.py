@@ -107,6 +107,10 @@ EXERCISES = {
                 Message("Your levels are twice what they should be. The R of RMS is missing."),
             ),
             Mistake(
+                _match_function(lambda y: 10 * np.log10(np.sum(y**2))),
+                Message("You added the squares. A longer sound would then have a higher level: take their mean."),
+            ),
+            Mistake(
                 _match_function(lambda y: 20 * np.log10(np.abs(y).max())),
                 Message("You took the largest sample. One loud click would then decide the level of the whole sound."),
             ),
@@ -174,7 +178,7 @@ EXERCISES = {
         ),
         hint=Message(
             "Frequencies f, f - R and R - f have the same samples. "
-            "Which of them lies between 0 and R / 2? Or make the samples and look for the peak of their spectrum."
+            "Apply this rule, more than once if needed, until the frequency lies between 0 and R / 2."
         ),
     ),
     "1.4": Exercise(

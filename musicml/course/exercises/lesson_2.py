@@ -144,7 +144,7 @@ EXERCISES = {
             ),
             Mistake(
                 _is_share(lambda groups, train, test: _share_known(groups, test, train)),
-                Message("That is the share of the training tracks. Accuracy is measured on the other set."),
+                Message("That is a share of the training tracks. The question is about the test tracks."),
             ),
             Mistake(
                 _is_share(lambda groups, train, test: _share_known(groups, train, test) * len(test)),
@@ -269,8 +269,8 @@ EXERCISES = {
             ),
         ),
         Message(
-            "For class i: `confusion[i, i]` are its hits, row i are its true tracks, column i its predictions. F1 is "
-            "also twice the hits divided by row sum plus column sum."
+            "For class i: `confusion[i, i]` are its hits, row i are its true tracks, column i its predictions. Compute "
+            "precision and recall, then F1. What happens if a column is empty?"
         ),
     ),
     "2.8": Exercise(

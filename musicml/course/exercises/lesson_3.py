@@ -272,6 +272,10 @@ EXERCISES = {
                 Message("You multiplied frames by the hop. But how long is the last frame itself?"),
             ),
             Mistake(
+                is_near((N_FFT + 22 * HOP_LENGTH) / SAMPLE_RATE, 0.004),
+                Message("You added a hop for each frame. How many hops lie between the first frame and the last one?"),
+            ),
+            Mistake(
                 is_near(22 * N_FFT / SAMPLE_RATE, 0.004),
                 Message("You laid the frames one after the other. They overlap: a new one begins after each hop."),
             ),

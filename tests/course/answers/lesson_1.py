@@ -19,6 +19,7 @@ ANSWERS = {
             _forget_to_return,
             lambda y: 10 * np.log10(np.sqrt(np.mean(y**2))),
             lambda y: 20 * np.log10(np.mean(y**2)),
+            lambda y: 20 * np.log10(np.sqrt(np.sum(y**2))),
             lambda y: 20 * np.log10(np.abs(y).max()),
             lambda y: 20 * np.log10(np.mean(np.abs(y))),
             lambda y: 20 * np.log(np.sqrt(np.mean(y**2))),
