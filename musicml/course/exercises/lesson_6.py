@@ -118,7 +118,7 @@ EXERCISES = {
             ),
             Mistake(
                 is_between(6000, 6300),
-                Message("That makes the whole interval 0.02 wide. It shall reach 0.02 to each side of 0.8."),
+                Message("That makes the whole interval 0.02 wide. It should reach 0.02 to each side of 0.8."),
             ),
             Mistake(
                 is_between(2380, 2420),
@@ -223,8 +223,13 @@ EXERCISES = {
             ),
         ),
         hint=Message(
+<<<<<<< HEAD
             "In each repetition: `rng.choice(names, len(names))`, then `np.concatenate` of `correct[groups == name]` "
             "for each drawn name."
+=======
+            "rng.choice draws with replacement unless you forbid it. correct[groups == name] holds the examples of one "
+            "group: join those of all drawn names before you take the mean."
+>>>>>>> teacher2
         ),
     ),
     "6.5": Exercise(

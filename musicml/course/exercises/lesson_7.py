@@ -112,8 +112,8 @@ EXERCISES = {
             Mistake(
                 is_near(1, 1e-6),
                 Message(
-                    "The model needs this line: without it, the predictions would be worse. Look for a line that "
-                    "leaves the predictions as they are."
+                    "This line only shifts and scales the pictures. After it, the outputs of the model are still "
+                    "clear: print the highest one of a row."
                 ),
             ),
             Mistake(
@@ -291,7 +291,8 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            "Collect the set of classes of each file in a dict. Then count the sets with more than one class."
+            "Go through the rows once. For each file, remember which classes it has had so far: how could a dict hold "
+            "them?"
         ),
     ),
     "7.9": Exercise(

@@ -246,7 +246,7 @@ EXERCISES = {
             ),
             Mistake(is_near(BEST_OF_ROOMS), Message("This is a number of files. Divide it by that of all files.")),
         ),
-        Message("Look for the largest number in each column: these files are answered correctly."),
+        Message("Which class does the model answer in the kitchen? For how many files is that right?"),
     ),
     "8.10": Exercise(
         Message("a set of letters"),
