@@ -223,13 +223,8 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-<<<<<<< HEAD
-            "In each repetition: `rng.choice(names, len(names))`, then `np.concatenate` of `correct[groups == name]` "
-            "for each drawn name."
-=======
             "rng.choice draws with replacement unless you forbid it. correct[groups == name] holds the examples of one "
             "group: join those of all drawn names before you take the mean."
->>>>>>> teacher2
         ),
     ),
     "6.5": Exercise(
