@@ -223,8 +223,8 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            "rng.choice draws with replacement unless you forbid it. correct[groups == name] holds the examples of one "
-            "group: join those of all drawn names before you take the mean."
+            "`rng.choice` draws with replacement unless you forbid it. `correct[groups == name]` holds the examples of "
+            "one group: join those of all drawn names before you take the mean."
         ),
     ),
     "6.5": Exercise(
