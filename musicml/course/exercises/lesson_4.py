@@ -184,7 +184,7 @@ EXERCISES: dict[str, Exercise] = {
         is_right=is_text("iiof"),
         mistakes=(
             Mistake(
-                lambda answer: set(answer.strip().casefold()) - set("ifo") or len(answer.strip()) != 4,
+                lambda answer: not set(answer.strip().casefold()) <= set("ifo") or len(answer.strip()) != 4,
                 Message("Write four letters without spaces, one per event, each of them i, f or o."),
             ),
             Mistake(

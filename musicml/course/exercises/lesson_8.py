@@ -92,7 +92,7 @@ EXERCISES = {
                 Message("An instrument that was judged absent was judged, too. Do not count only the ones."),
             ),
             Mistake(
-                _apply_to_table(lambda shares: np.all(np.isin(shares, (0, 1)))),
+                _apply_to_table(lambda shares: bool(np.all(np.isin(shares, (0, 1))))),
                 Message("A comparison with NaN is never true, so it finds no missing cell. Use np.isnan."),
             ),
         ),
