@@ -85,10 +85,12 @@ def capture_messages(show: Callable[[str], object]) -> Iterator[None]:
 
 
 def print_message(text: str) -> None:
-    """Print a message on standard error, with a question mark for each control character."""
+    """Print a message on standard error, or as output of a notebook, with a question mark for each control character."""
     text = replace_controls(make_readable(text))
     text = textwrap.indent(text.strip("\n"), get_log_prefix()) if _prefix_name else text
-    print(f"{text}\n", end="", file=sys.stderr, flush=True)  # one write, so that lines of several processes don't mix
+    # a notebook shows standard error in red, as if something had failed
+    stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr
+    print(f"{text}\n", end="", file=stream, flush=True)  # one write, so that lines of several processes don't mix
 
 
 def replace_controls(text: str, keep: str = "\n\t") -> str:

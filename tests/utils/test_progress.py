@@ -107,3 +107,10 @@ def test_a_level_says_what_is_shown_and_a_name_whose_it_is(monkeypatch):
     progress.logger.warning("left out: %s files", 2)
     print_message("name\x1b[31m")
     assert shown.getvalue() == "genre_cnn: left out: 2 files\ngenre_cnn: name?[31m\n"
+
+
+def test_a_notebook_shows_messages_as_output_and_not_as_an_error(monkeypatch, capsys):
+    print_message("two files are missing")
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    print_message("all files are there")
+    assert tuple(capsys.readouterr()) == ("all files are there\n", "two files are missing\n")
