@@ -85,7 +85,7 @@ def capture_messages(show: Callable[[str], object]) -> Iterator[None]:
 
 
 def print_message(text: str) -> None:
-    """Print a message on standard error, or as output of a notebook, with a question mark for each control character."""
+    """Print a message on standard error (in a notebook: as output), with a question mark for each control character."""
     text = replace_controls(make_readable(text))
     text = textwrap.indent(text.strip("\n"), get_log_prefix()) if _prefix_name else text
     # a notebook shows standard error in red, as if something had failed
