@@ -23,7 +23,7 @@ HEAD = ("student", "assignment", "result (95% interval)", "rank", "remarks")
 def add_command(commands: Any) -> None:
     """Add `musicml course` to the command line."""
     example = "musicml course grade submissions --course class_2026 --language id"
-    parser = options.add_documented_parser(commands, course, __doc__, example)
+    parser = options.add_documented_parser(commands, run_course, __doc__, example)
     parser.add_argument("action", choices=["new", "grade"], help="make a class folder, or grade submissions")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the new class folder, or the submissions")
     text = "for grade: the class folder (default: course)"
@@ -36,10 +36,10 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--language", choices=["en", "id"], default="en", help=text)
 
 
-def course(args: argparse.Namespace) -> int:
+def run_course(args: argparse.Namespace) -> int:
     """Make a class folder, or grade submissions. Return 1 if a submission could not be graded, else 0."""
     if args.action == "grade":
-        return _grade(args)
+        return _print_grades(args)
     from musicml.course import make_course
 
     packages = make_course(args.folder, args.assignment)
@@ -52,7 +52,7 @@ def course(args: argparse.Namespace) -> int:
     return 0
 
 
-def _grade(args: argparse.Namespace) -> int:
+def _print_grades(args: argparse.Namespace) -> int:
     """Grade submissions, print the table, and write the files."""
     from musicml.course import format_grade, grade_submissions, write_grades
 

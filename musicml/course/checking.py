@@ -151,6 +151,7 @@ def is_near(value: float | Callable[[], float], tolerance: float = 0.01) -> Pred
     """
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         target = value() if callable(value) else value
         return abs(float(answer) - target) <= tolerance * (abs(target) or 1)
 
@@ -167,6 +168,7 @@ def is_text(*texts: str) -> Predicate:
     allowed = {text.casefold() for text in texts}
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         if not isinstance(answer, str):
             raise TypeError("not a text")
         return answer.strip().casefold() in allowed
@@ -179,6 +181,7 @@ def is_set(values: Iterable[Any]) -> Predicate:
     allowed = set(values)
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         if isinstance(answer, str):
             raise TypeError("a text, not several values")
         return set(answer) == allowed
@@ -196,6 +199,7 @@ def is_array(value: Any | Callable[[], Any], tolerance: float = 1e-3) -> Predica
     """
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         target, given = np.asarray(value() if callable(value) else value), np.asarray(answer, dtype=float)
         limit = tolerance * (np.abs(target).max(initial=0) or 1)
         return given.shape == target.shape and bool(np.all(np.abs(given - target) <= limit))

@@ -77,18 +77,18 @@ def grade_submissions(folder: Path, course: Path) -> GradeBook:
     keys = read_keys(course)
     with tempfile.TemporaryDirectory(prefix="musicml-grading-") as work:
         submissions = read_submissions(folder, keys, Path(work))
-    grades = [_grade(submission, keys.get(submission.assignment)) for submission in submissions]
+    grades = [_compute_grade(submission, keys.get(submission.assignment)) for submission in submissions]
     tests: list[str] = []
     for name, key in keys.items():
         own = [grade for grade in grades if grade.submission.assignment == name and grade.value is not None]
-        _remark_on_traps([grade.submission for grade in own], key)
-        _remark_on_copies([grade.submission for grade in own], key)
+        _note_known_traps([grade.submission for grade in own], key)
+        _note_copies([grade.submission for grade in own], key)
         # a teacher decides first about submissions with remarks
         tests += _rank([grade for grade in own if not grade.submission.remarks], key)
     return GradeBook(tuple(grades), tuple(tests))
 
 
-def _grade(submission: Submission, key: Key | None) -> Grade:
+def _compute_grade(submission: Submission, key: Key | None) -> Grade:
     """Compute the metric of one submission on the files that count."""
     if key is None or submission.scores is None:
         return Grade(submission)
@@ -129,7 +129,7 @@ def _decide(scores: np.ndarray, task: str) -> np.ndarray:
     return np.eye(scores.shape[1], dtype=bool)[scores.argmax(axis=1)] & (scores.max(axis=1, keepdims=True) > 0)
 
 
-def _remark_on_traps(submissions: Sequence[Submission], key: Key) -> None:
+def _note_known_traps(submissions: Sequence[Submission], key: Key) -> None:
     """Remark on submissions that predict wrong labels which stand only in the key."""
     cells = np.isfinite(key.targets) & key.traps[:, None]
     if key.task == "single":
@@ -151,7 +151,7 @@ def _remark_on_traps(submissions: Sequence[Submission], key: Key) -> None:
             )
 
 
-def _remark_on_copies(submissions: Sequence[Submission], key: Key) -> None:
+def _note_copies(submissions: Sequence[Submission], key: Key) -> None:
     """Remark on pairs of submissions that are equal in their errors too."""
     for one, other in itertools.combinations(submissions, 2):
         if one.student == other.student or one.scores is None or other.scores is None:

@@ -29,6 +29,7 @@ def _match_function(compute: Callable[[np.ndarray], float]) -> Callable[[Any], b
     """Make a predicate: the answer is a function that returns what `compute` returns, within 0.01."""
 
     def is_same(answer: Any) -> bool:
+        """Return whether the answer equals the expected one."""
         if not callable(answer):
             raise TypeError("not a function")
         given = [answer(y.copy()) for y in SOUNDS]
@@ -64,6 +65,7 @@ def _is_shape(*shapes: tuple[int, ...]) -> Callable[[Any], bool]:
     """Make a predicate: the answer is one of these shapes, as tuple or list."""
 
     def is_same(answer: Any) -> bool:
+        """Return whether the answer equals the expected one."""
         if isinstance(answer, str):
             raise TypeError("a text, not a shape")
         return tuple(int(size) for size in answer) in shapes

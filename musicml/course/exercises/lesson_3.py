@@ -49,6 +49,7 @@ def _match_maps(pool: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], boo
     """Make a predicate: the answer is a function that returns the same arrays as `pool` for all maps."""
 
     def is_equal(answer: Any) -> bool:
+        """Return whether the answer equals the expected one."""
         pairs = [(np.asarray(answer(x.copy()), dtype=float), pool(x)) for x in MAPS]
         return all(given.shape == target.shape and np.allclose(given, target) for given, target in pairs)
 
@@ -59,6 +60,7 @@ def _is_shape(*sizes: int) -> Callable[[Any], bool]:
     """Make a predicate: the answer is this shape, as a tuple or a list."""
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         if isinstance(answer, str):
             raise TypeError("a text, not a shape")
         return tuple(int(size) for size in answer) == sizes
@@ -71,6 +73,7 @@ def _has_values(*values: float) -> Callable[[Any], bool]:
     target = is_set(values)
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         if isinstance(answer, str):
             raise TypeError("a text, not several values")
         return target({round(float(value), 2) for value in answer})
@@ -82,6 +85,7 @@ def _is_table(table: Mapping[str, Any]) -> Callable[[Any], bool]:
     """Make a predicate: the answer is a dictionary with exactly these items."""
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         if not isinstance(answer, Mapping):
             raise TypeError("not a dictionary")
         return dict(answer) == dict(table)

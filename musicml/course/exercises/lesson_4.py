@@ -40,6 +40,7 @@ def _make_states_test(make_states: Callable[..., np.ndarray]) -> Callable[[Any],
     """Make a predicate: a student's function returns the same states as `make_states`."""
 
     def is_same(answer: Any) -> bool:
+        """Return whether the answer equals the expected one."""
         layer = _draw_layer()
         target, given = make_states(*layer), np.asarray(answer(*(value.copy() for value in layer)), dtype=float)
         return given.shape == target.shape and bool(np.allclose(given, target, atol=1e-6))

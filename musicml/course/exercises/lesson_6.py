@@ -36,6 +36,7 @@ def _is_interval(compute: Callable[[int, int], tuple[float, float]]) -> Callable
     """Make a predicate: a function returns the same intervals as `compute`, with its ends in any order."""
 
     def is_same(function: Any) -> bool:
+        """Return whether the answer equals the expected one."""
         ends = [np.sort(np.asarray(function(*counts), dtype=float).ravel()) for counts in COUNTS]
         return all(
             len(got) == 2 and np.allclose(got, compute(*counts), atol=2e-3)
@@ -67,6 +68,7 @@ def _is_draw_interval(by_group: bool, is_pooled: bool = True) -> Callable[[Any],
     """Make a predicate: a function returns this bootstrap interval, within the luck of its draws."""
 
     def is_same(function: Any) -> bool:
+        """Return whether the answer equals the expected one."""
         ends = np.asarray(function(*_make_clustered()), dtype=float)
         return ends.shape == (2,) and np.allclose(ends, _draw_interval(by_group, is_pooled), atol=0.05)
 

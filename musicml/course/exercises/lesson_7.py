@@ -34,6 +34,7 @@ def _make_function_test(function: Callable[[int], float]) -> Callable[[Any], boo
     """Make a predicate: the answer is a function with nearly the values of `function`."""
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         return all(abs(float(answer(n)) - function(n)) <= 1e-3 * function(n) for n in CLASSES)
 
     return is_right
@@ -43,6 +44,7 @@ def _make_count_test(expected: Callable[[list[tuple[str, str]], int], int]) -> C
     """Make a predicate: the answer is a function that gives the expected number for each table."""
 
     def is_right(answer: Any) -> bool:
+        """Return whether the answer is right."""
         results = [answer(list(rows)) for rows, _ in TABLES]
         if None in results:  # no return: a mistake with a hint of its own, not an error
             return False
