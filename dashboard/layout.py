@@ -17,7 +17,7 @@ from dashboard import i18n, runs
 from dashboard.runs import RunView
 from musicml.course import find_lessons_folder
 from musicml.evaluation import describe_few_groups
-from musicml.utils import COMMA_LANGUAGES, InputError, format_number, make_readable, translate
+from musicml.utils import COMMA_LANGUAGES, InputError, escape_csv_formula, format_number, make_readable, translate
 
 ORIGIN = "shown-origin"  # session key: where the results on the page come from, `sample`, `mixed` or None
 MARKS = r"[\\*_\[\]<>$~|#:@]|(?<=www)\."  # Markdown syntax, and "www." because it becomes a link
@@ -452,11 +452,6 @@ def format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         writer.writerow([escape_csv_formula(cell) for cell in row.values()])
     return made.getvalue()
-
-
-def escape_csv_formula(cell: Any) -> Any:
-    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def localize_numbers(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,7 +85,8 @@ def test_the_wheel_holds_both_packages_their_data_and_the_experiments_and_nothin
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     packages = {name for name in tracked("musicml", "dashboard") if not name.startswith("dashboard/pictures/")}
     experiments = {f"musicml/{name}" for name in tracked("experiments")}
-    assert names == packages | experiments
+    lessons = {f"musicml/{name}" for name in tracked("lessons") if re.fullmatch("lessons/../[0-9].*[.]ipynb", name)}
+    assert len(lessons) == 16 and names == packages | experiments | lessons
     for ending in ("page.html", "page.css", "page.typ", "icon.svg", ".streamlit/config.toml", "locales/id.po"):
         assert any(name.endswith(f"/{ending}") for name in names), ending
     assert any("as_published/" in name for name in experiments)

@@ -42,6 +42,8 @@ def run_course(args: argparse.Namespace) -> int:
         return _print_grades(args)
     from musicml.course import make_course
 
+    if args.to:
+        raise InputError("--to is for `musicml course grade`. Name the class folder after `new`.")
     packages = make_course(args.folder, args.assignment)
     if args.json:
         output.print_json({"packages": [str(package) for package in packages]})
@@ -54,7 +56,7 @@ def run_course(args: argparse.Namespace) -> int:
 
 def _print_grades(args: argparse.Namespace) -> int:
     """Grade submissions, print the table, and write the files."""
-    from musicml.course import format_grade, grade_submissions, write_grades
+    from musicml.course import format_grade, grade_submissions, make_grade_row, write_grades
 
     if args.assignment:
         raise InputError("--assignment is for `musicml course new`. Grading finds the assignment by the file names.")
@@ -62,10 +64,7 @@ def _print_grades(args: argparse.Namespace) -> int:
     to = args.to or args.course / "grades"
     files = write_grades(book, to, args.language)
     if args.json:
-        grades = [
-            dict(zip(("student", "assignment", "result", "rank", "remarks"), format_grade(grade), strict=True))
-            for grade in book.grades
-        ]
+        grades = [make_grade_row(grade) for grade in book.grades]
         output.print_json({"grades": grades, "tests": list(book.tests), "files": [str(file) for file in files]})
     else:
         output.print_table([HEAD, *(format_grade(grade, args.language) for grade in book.grades)])

@@ -13,6 +13,8 @@ def replace_process(command: Sequence[str], environment: Mapping[str, str]) -> i
 
     Except on Windows, the program replaces this process, so it receives all signals directly.
     """
+    sys.stdout.flush()
+    sys.stderr.flush()
     if sys.platform != "win32":  # Windows cannot replace a process
         os.execve(command[0], list(command), dict(environment))
     try:

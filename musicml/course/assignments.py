@@ -7,7 +7,6 @@ import json
 import secrets
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 COURSE_FILE, STUDENTS, KEYS = "course.json", "students", "key"
 LANGUAGES = ("en", "id")
-N_TRAPS = 16  # test files with a wrong label in the key; only who has read the key predicts these labels
+N_TRAPS = 16  # test files with a wrong label in the key; only someone who has read the key predicts these labels
 MAX_SECONDS = 10.0  # of a sound: shorter files make smaller packages
 SAMPLE_RATE = 22_050
 FAULTS = ("ok", "duplicate", "silent", "clipped", "wrong label")
@@ -98,7 +97,7 @@ README = Message(
     "- if you trained with musicml: the run folder. Its model is then applied to the test files.\n\n"
     "Classes: {class_names}.\n\n"
     "The result is the {metric} on the test files, with a 95% confidence interval. Results that differ by no more than "
-    "chance share a rank. A few files have no valid label and do not count.\n\n"
+    "chance share a rank. Up to a quarter of the files have no valid label and do not count.\n\n"
     "The seal of the key, {seal}, shows later that the key was not changed after you got this package.\n"
 )
 METRICS = {"single": Message("accuracy"), "multi": Message("mean average precision")}
@@ -122,7 +121,7 @@ def make_course(folder: Path, names: Sequence[str] = (), seed: int | None = None
     InputError
         If the folder is not empty, or there is no such assignment.
     """
-    names = list(names or ASSIGNMENTS)
+    names = list(dict.fromkeys(names or ASSIGNMENTS))
     if unknown := [name for name in names if name not in ASSIGNMENTS]:
         raise InputError(
             "Expected assignments among {known}, got {name}.", known=", ".join(ASSIGNMENTS), name=", ".join(unknown)
@@ -131,23 +130,28 @@ def make_course(folder: Path, names: Sequence[str] = (), seed: int | None = None
         raise InputError(
             "Expected a new or empty folder, but {folder} has files in it. Give another folder.", folder=folder
         )
-    seed = secrets.randbelow(2**31) if seed is None else seed
-    seals = {name: _make_assignment(folder, name, seed + place) for place, name in enumerate(names)}
-    write_json(folder / COURSE_FILE, {"format_version": FORMAT_VERSION, "assignments": seals})
+    made = {}
+    for place, name in enumerate(names):
+        own = secrets.randbits(63) if seed is None else seed + place
+        made[name] = _make_assignment(folder, name, own)
+    write_json(folder / COURSE_FILE, {"format_version": FORMAT_VERSION, "assignments": made})
     return [folder / STUDENTS / name for name in names]
 
 
-def compute_seal(key: Mapping[str, Any]) -> str:
-    """Compute the seal of a key: the SHA-256 of its salt and its files, in hex.
+def compute_seal(key: Mapping[str, Any], traps: Sequence[str]) -> str:
+    """Compute the seal of a key and its traps: the SHA-256 of its salt and its files, in hex.
 
     The salt is random, so nobody can find the labels by trying keys until the seal fits.
     """
-    text = json.dumps([key["salt"], key["class_names"], key["task"], key["files"]], sort_keys=True)
+    text = json.dumps([key["salt"], key["class_names"], key["task"], key["files"], sorted(traps)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _make_assignment(folder: Path, name: str, seed: int) -> str:
-    """Write the package and the key of one assignment; return the seal."""
+def _make_assignment(folder: Path, name: str, seed: int) -> dict[str, Any]:
+    """Write the package and the key of one assignment; return the seal and the traps.
+
+    The traps stand outside of the key, so that a copy of the key does not name them.
+    """
     from musicml.data import generate_sample_data
     from musicml.data.datasets import load_dataset
 
@@ -161,11 +165,11 @@ def _make_assignment(folder: Path, name: str, seed: int) -> str:
         if dataset.lists and any(example.split for example in dataset.examples):
             # the lists leave out the faulty files that synthetic data has on purpose, as the real dataset does
             dataset = dataset.keep([bool(example.split) for example in dataset.examples])
-        dataset = dataset.keep([_is_readable(example) for example in dataset.examples])
+        dataset = dataset.keep([_is_usable(example) for example in dataset.examples])
         make = _write_faults if name == "faults" else _write_classes
         class_names, files = make(package, name, dataset, rng)
     task = "multi" if name == "many_labels" else "single"
-    _set_traps(files, class_names, task, rng)
+    traps = _set_traps(files, class_names, task, rng)
     key = {
         "format_version": FORMAT_VERSION,
         "assignment": name,
@@ -175,10 +179,10 @@ def _make_assignment(folder: Path, name: str, seed: int) -> str:
         "salt": secrets.token_hex(16),
         "files": files,
     }
-    seal = compute_seal(key)
+    seal = compute_seal(key, traps)
     write_json(folder / KEYS / f"{name}.json", key)
     _write_instructions(package, assignment, task, class_names, sorted(files), seal)
-    return seal
+    return {"seal": seal, "traps": traps}
 
 
 def _write_classes(
@@ -235,9 +239,13 @@ def _write_faults(
     return FAULTS, files
 
 
-def _is_readable(example: Example) -> bool:
-    """Return whether the file of an example can be read: some of the synthetic data can not, as in real datasets."""
+def _is_usable(example: Example) -> bool:
+    """Return whether a file can be read and is no copy of another: synthetic data has such faults, as real data has."""
     from musicml.data.io import IMAGE_SUFFIXES, load_audio, load_image
+    from musicml.data.synthetic.instrument_images import COPIES
+
+    if example.id in COPIES or example.id in COPIES.values():
+        return False
 
     try:
         (load_image if example.path.suffix.lower() in IMAGE_SUFFIXES else load_audio)(example.path)
@@ -267,7 +275,7 @@ def _copy_file(example: Example, folder: Path, stem: str, fault: str = "") -> Pa
 
 def _describe_file(file: Path, labels: Mapping[str, bool], group: str) -> dict[str, Any]:
     """Describe a test file for the key."""
-    return {"labels": dict(labels), "group": group, "digest": compute_digest(file), "trap": False}
+    return {"labels": dict(labels), "group": group, "digest": compute_digest(file)}
 
 
 def _format_labels(labels: Mapping[str, bool], class_names: Sequence[str]) -> dict[str, str]:
@@ -277,16 +285,18 @@ def _format_labels(labels: Mapping[str, bool], class_names: Sequence[str]) -> di
 
 def _set_traps(
     files: dict[str, dict[str, Any]], class_names: Sequence[str], task: str, rng: np.random.Generator
-) -> None:
+) -> list[str]:
     """Give some files a wrong label in the key; they do not count, and only a copy of the key predicts them."""
-    for name in rng.permutation(sorted(files))[: min(N_TRAPS, len(files) // 4)]:
+    names = [str(name) for name in rng.permutation(sorted(files))[: min(N_TRAPS, len(files) // 4)]]
+    for name in names:
         labels = files[name]["labels"]
         if task == "multi":
             labels = {class_name: not present for class_name, present in labels.items()}
         else:
             true = next(iter(labels))
             labels = {str(rng.choice([class_name for class_name in class_names if class_name != true])): True}
-        files[name] |= {"labels": labels, "trap": True}
+        files[name]["labels"] = labels
+    return sorted(names)
 
 
 def _write_instructions(
@@ -314,8 +324,3 @@ def _guess(names: Sequence[str], class_names: Sequence[str], columns: Sequence[s
     """Yield predictions that know nothing: the first class, or a probability of one half."""
     for name in names:
         yield {"file": name, **{column: class_names[0] if column == "label" else 0.5 for column in columns[1:]}}
-
-
-def count_labels(files: Mapping[str, Mapping[str, Any]]) -> Counter[str]:
-    """Count the test files of each class in a key."""
-    return Counter(name for file in files.values() for name, present in file["labels"].items() if present)

@@ -26,7 +26,7 @@ class Mistake:
     Attributes
     ----------
     is_made : returns whether an answer has this mistake; it may raise for answers of other kinds
-    hint : a sentence for whoever made it, which does not contain the answer
+    hint : a sentence for students who made it, which does not contain the answer
     """
 
     is_made: Predicate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,15 +15,25 @@ import numpy as np
 
 from musicml.course.assignments import ASSIGNMENTS, METRICS, N_TRAPS
 from musicml.course.submissions import Key, Submission, read_keys, read_submissions
-from musicml.utils import Message, format_number, join_messages, translate, write_csv, write_text
+from musicml.utils import (
+    Message,
+    escape_csv_formula,
+    format_number,
+    join_messages,
+    pluralize,
+    translate,
+    write_csv,
+    write_text,
+)
 
 ALPHA = 0.05  # significance level of the paired tests, with Holm's correction
-# An honest model predicts the wrong label of a trap with a probability of at most about 0.3. That it predicts seven of
-# eight has then a probability below 1e-5 with 16 traps.
+# If an honest model predicts the wrong label of a trap with a probability of 0.3, it predicts 14 of 16 with 3e-6.
 MIN_TRAP_SHARE = 7 / 8
-MIN_COMMON_ERRORS = 5  # equal wrong predictions; two good submissions may well agree on everything that is right
+# Equal wrong predictions; two good submissions may well agree on everything that is right. The class that a student
+# predicts most often does not count: to predict it where nothing else is known is a method.
+MIN_COMMON_ERRORS = 12
+MIN_EQUAL_SCORES = 0.95  # share of files with the same probabilities
 WEAKEST = 3  # classes named in the feedback
-COLUMNS = ["student", "assignment", "metric", "value", "low", "high", "n", "missing", "rank", "tied_with", "remarks"]
 
 
 @dataclass
@@ -84,7 +95,7 @@ def grade_submissions(folder: Path, course: Path) -> GradeBook:
         _note_known_traps([grade.submission for grade in own], key)
         _note_copies([grade.submission for grade in own], key)
         # a teacher decides first about submissions with remarks
-        tests += _rank([grade for grade in own if not grade.submission.remarks], key)
+        tests += _rank([grade for grade in own if not grade.remarks], key)
     return GradeBook(tuple(grades), tuple(tests))
 
 
@@ -109,7 +120,11 @@ def _compute_grade(submission: Submission, key: Key | None) -> Grade:
     weakest = sorted(rows, key=lambda row: row[1])[:WEAKEST]
     grade = Grade(submission, metric, value, interval and tuple(interval), int(counts.sum()), weakest=tuple(weakest))
     if key.task == "single":
-        grade.confusion = _find_confusion(np.asarray(report["confusion"]), key.class_names)
+        answered = submission.scores[counts].max(axis=1) > 0
+        predicted, true = scores[answered].argmax(axis=1), targets[answered].argmax(axis=1)
+        table = np.zeros((n_classes, n_classes), int)
+        np.add.at(table, (true, predicted), 1)
+        grade.confusion = _find_confusion(table, key.class_names)
     return grade
 
 
@@ -131,16 +146,17 @@ def _decide(scores: np.ndarray, task: str) -> np.ndarray:
 
 def _note_known_traps(submissions: Sequence[Submission], key: Key) -> None:
     """Remark on submissions that predict wrong labels which stand only in the key."""
-    cells = np.isfinite(key.targets) & key.traps[:, None]
-    if key.task == "single":
-        cells &= key.targets == 1  # one label per file
-    n = int(cells.sum())
-    if n < N_TRAPS // 2:
-        return
+    known = np.isfinite(key.targets) if key.task == "multi" else key.targets == 1  # one label per file
+    is_trap = known & key.traps[:, None]
+    n = int(is_trap.sum())
+    if n < N_TRAPS:
+        return  # too few to rule out chance
     for submission in submissions:
         assert submission.scores is not None
-        n_equal = int((_decide(submission.scores, key.task) == (key.targets == 1))[cells].sum())
-        if n_equal >= math.ceil(MIN_TRAP_SHARE * n):
+        agrees = _decide(submission.scores, key.task) == (key.targets == 1)
+        n_equal = int(agrees[is_trap].sum())
+        # who uses the key is right elsewhere too; who has swapped the classes is not
+        if n_equal >= math.ceil(MIN_TRAP_SHARE * n) and agrees[known & ~is_trap].mean() > 0.5:
             submission.remarks.append(
                 Message(
                     "predicts {n_equal} of {n} labels that are wrong on purpose and stand only in the key: the key may "
@@ -152,28 +168,45 @@ def _note_known_traps(submissions: Sequence[Submission], key: Key) -> None:
 
 
 def _note_copies(submissions: Sequence[Submission], key: Key) -> None:
-    """Remark on pairs of submissions that are equal in their errors too."""
+    """Remark on pairs of submissions that are equal where independent work differs."""
     for one, other in itertools.combinations(submissions, 2):
-        if one.student == other.student or one.scores is None or other.scores is None:
-            continue
-        decisions = _decide(one.scores, key.task), _decide(other.scores, key.task)
-        if not np.array_equal(*decisions):
-            continue
-        known = np.isfinite(key.targets)
-        wrong = (decisions[0] != (key.targets == 1)) & known
-        n_wrong = int(wrong.any(axis=1).sum())
-        if n_wrong < MIN_COMMON_ERRORS:
-            continue
-        for left, right in ((one, other), (other, one)):
-            left.remarks.append(
-                Message(
-                    "predicts the same as {student} for all {n} files, {n_wrong} of them wrong: a copy, or the same "
-                    "experiment with the same seed",
-                    student=right.student,
-                    n=len(key.files),
-                    n_wrong=n_wrong,
+        if one.place != other.place and (reason := _compare_work(one, other, key)):
+            for left, right in ((one, other), (other, one)):
+                left.remarks.append(
+                    Message(
+                        "{reason} as {student}: a copy, or the same experiment with the same seed",
+                        reason=reason,
+                        student=right.student,
+                    )
                 )
-            )
+
+
+def _compare_work(one: Submission, other: Submission, key: Key) -> Message | None:
+    """Return in which respect two submissions are equal; None if they seem independent."""
+    assert one.scores is not None and other.scores is not None
+    if one.fingerprints & other.fingerprints:
+        return Message("has a run with the same model")
+    n = len(key.files)
+    if _has_probabilities(one.scores) and _has_probabilities(other.scores):
+        n_equal = int(np.isclose(one.scores, other.scores, rtol=1e-6, atol=0).all(axis=1).sum())
+        is_copy = n_equal >= MIN_EQUAL_SCORES * n
+        return Message("has the same probabilities for {n} files", n=n_equal) if is_copy else None
+    if key.task == "multi":
+        return None  # without probabilities, equal decisions prove nothing
+    decisions = _decide(one.scores, key.task)
+    if not np.array_equal(decisions, _decide(other.scores, key.task)):
+        return None
+    wrong = decisions & (key.targets != 1) & ~key.traps[:, None]
+    wrong[:, decisions.sum(axis=0).argmax()] = False
+    n_wrong = int(wrong.sum())
+    if n_wrong < MIN_COMMON_ERRORS:
+        return None
+    return Message("predicts the same for all {n} files, with {n_wrong} errors", n=n, n_wrong=n_wrong)
+
+
+def _has_probabilities(scores: np.ndarray) -> bool:
+    """Return whether scores are probabilities that differ between files, and not only labels or one constant."""
+    return bool(np.any((scores > 0) & (scores < 1)) and np.ptp(scores, axis=0).max() > 0)
 
 
 def _rank(grades: list[Grade], key: Key) -> list[str]:
@@ -198,7 +231,9 @@ def _rank(grades: list[Grade], key: Key) -> list[str]:
             )
         predicted = np.stack([_decide(table.scores, key.task) for table in tables])
         names = [grade.submission.student for grade in remaining]
-        pairs = compare_pairs(names, tables, predicted, [(0, k) for k in range(1, len(remaining))], Message("files"))
+        # The best of many is the best by chance too, so the correction is for all pairs, not only for those with it.
+        places = list(itertools.combinations(range(len(remaining)), 2))
+        pairs = compare_pairs(names, tables, predicted, places, Message("files"))[: len(remaining) - 1]
         sentences += [pair.sentence for pair in pairs]
         is_worse = [False, *(pair.p_holm is not None and pair.p_holm < ALPHA for pair in pairs)]
         tied = [grade for grade, worse in zip(remaining, is_worse, strict=True) if not worse]
@@ -211,7 +246,7 @@ def _rank(grades: list[Grade], key: Key) -> list[str]:
 
 
 def write_grades(book: GradeBook, folder: Path, language: str = "en") -> list[Path]:
-    """Write grades.csv, moodle.csv and one page of feedback per student and assignment.
+    """Write grades.csv, a table for Moodle per assignment, and a page of feedback per submission.
 
     Parameters
     ----------
@@ -222,19 +257,30 @@ def write_grades(book: GradeBook, folder: Path, language: str = "en") -> list[Pa
     -------
     files : the tables first
     """
-    rows, moodle, files = [], [], []
+    rows: list[dict[str, Any]] = []
+    moodle: dict[str, list[dict[str, Any]]] = {}
+    pages: dict[str, tuple[Path, str]] = {}
     for grade in book.grades:
+        submission = grade.submission
         feedback = translate(describe_grade(grade), language)
-        name = "-".join(filter(None, (_clean(grade.submission.student), grade.submission.assignment)))
-        files.append(folder / "feedback" / f"{name}.md")
-        files[-1].parent.mkdir(parents=True, exist_ok=True)
-        write_text(files[-1], feedback)
-        rows.append(_make_row(grade, language))
-        moodle.append(_make_moodle_row(grade, feedback))
-    tables = [folder / "grades.csv", folder / "moodle.csv"]
-    write_csv(tables[0], rows, COLUMNS)
-    write_csv(tables[1], moodle, list(moodle[0]) if moodle else ["Identifier"])
-    return [*tables, *files]
+        parts = (_clean(submission.student), submission.moodle_id, submission.assignment)
+        name = base = "-".join(filter(None, parts))
+        number = 1
+        while name.casefold() in pages:  # two students may have one name, and disks differ in case
+            number += 1
+            name = f"{base}-{number}"
+        pages[name.casefold()] = folder / "feedback" / f"{name}.md", feedback
+        rows.append(make_grade_row(grade, language))
+        moodle.setdefault(submission.assignment or "unknown", []).append(_make_moodle_row(grade, feedback))
+    shutil.rmtree(folder / "feedback", ignore_errors=True)
+    (folder / "feedback").mkdir(parents=True)
+    for path, feedback in pages.values():
+        write_text(path, feedback)
+    tables = {folder / "grades.csv": rows, **{folder / f"moodle-{name}.csv": own for name, own in moodle.items()}}
+    for path, own in tables.items():
+        # a student's name or file must not run as a formula in a spreadsheet
+        write_csv(path, [{key: escape_csv_formula(cell) for key, cell in row.items()} for row in own], list(own[0]))
+    return [*tables, *(path for path, _ in pages.values())]
 
 
 def _clean(name: str) -> str:
@@ -242,8 +288,8 @@ def _clean(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:80]
 
 
-def _make_row(grade: Grade, language: str) -> dict[str, Any]:
-    """Make the row of grades.csv."""
+def make_grade_row(grade: Grade, language: str = "en") -> dict[str, Any]:
+    """Make the row of a submission in grades.csv."""
     low, high = grade.interval or (None, None)
     return {
         "student": grade.submission.student,
@@ -267,7 +313,6 @@ def _make_moodle_row(grade: Grade, feedback: str) -> dict[str, Any]:
     return {
         "Identifier": identifier,
         "Full name": grade.submission.student,
-        "Assignment": grade.submission.assignment,
         "Grade": grade_100,
         "Maximum grade": 100,
         "Feedback comments": feedback,
@@ -297,10 +342,11 @@ def describe_grade(grade: Grade) -> Message:
         parts.append(sentence)
         if grade.tied_with:
             parts.append(
-                Message(
+                pluralize(
+                    "You share rank {rank} with {n} other: the difference may be due to chance.",
                     "You share rank {rank} with {n} others: the differences may be due to chance.",
-                    rank=grade.rank,
                     n=len(grade.tied_with),
+                    rank=grade.rank,
                 )
             )
         elif grade.rank:
@@ -311,16 +357,17 @@ def describe_grade(grade: Grade) -> Message:
         if grade.confusion:
             true, predicted, count = grade.confusion
             parts.append(
-                Message(
-                    "Your most frequent error: {true} is predicted as {predicted}, {count} times.",
+                pluralize(
+                    "Your most frequent error: {true} is predicted as {predicted}, {n} time.",
+                    "Your most frequent error: {true} is predicted as {predicted}, {n} times.",
+                    n=count,
                     true=true,
                     predicted=predicted,
-                    count=count,
                 )
             )
     if submission.problems:
-        problems = join_messages(submission.problems, ". ")
-        parts.append(Message("Please check your files: {problems}.", problems=problems))
+        parts.append(Message("Please check your files:"))
+        parts += submission.problems
     return join_messages(parts, "\n\n")
 
 

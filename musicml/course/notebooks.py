@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,7 @@ def copy_lessons(folder: Path, language: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for notebook in notebooks:
         if not (folder / notebook.name).exists():
-            shutil.copyfile(notebook, folder / notebook.name)
+            write_bytes(folder / notebook.name, notebook.read_bytes())
     return [folder / notebook.name for notebook in notebooks]
 
 

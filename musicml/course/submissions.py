@@ -10,17 +10,32 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from musicml.course.assignments import COURSE_FILE, KEYS, STUDENTS, compute_seal
 from musicml.experiment import Run, read_digests
-from musicml.utils import InputError, Message, get_message, make_printable, read_csv, read_json
+from musicml.utils import (
+    InputError,
+    Message,
+    get_message,
+    make_printable,
+    pluralize,
+    read_csv,
+    read_json,
+    replace_in_message,
+)
 
 PREDICTIONS, RUN_FILE = "predictions.csv", "run.json"
 MAX_FILES, MAX_BYTES = 2_000, 500_000_000  # in a zip file of a student, unpacked
+MAX_TABLE_BYTES = 5_000_000
 MAX_NAMED = 5  # files or classes in a message
-MOODLE_FOLDER = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_?")
+MAX_ROUNDING = 1e-4  # between a metric in a report and the same metric of its predictions
+MAX_DIFFERENT = 0.02  # share of files for which a run may predict another class on the teacher's machine
+MOODLE_NAME = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?")
+JUNK = ("__macosx", "thumbs.db", "desktop.ini")  # what systems leave in folders
+GIVEN = ("sample_submission.csv", "groups.csv", "labels.csv")  # tables of a package, which are no predictions
 
 
 @dataclass(frozen=True)
@@ -53,19 +68,23 @@ class Submission:
     Attributes
     ----------
     student, moodle_id : the name of the folder or file; the number that Moodle gives it, if there is one
+    place : position of the folder or file among all of them, since two students may have one name
     scores : np.ndarray [shape=(n_files, n_classes)], in the order of the key; None if they could not be read
     n_missing : files without a prediction, which count as wrong
     problems : why it cannot be graded, or what was left out, in sentences
     remarks : what a teacher should look at, in sentences
+    fingerprints : of the runs that were handed in
     """
 
     student: str
     assignment: str
     moodle_id: str = ""
+    place: int = 0
     scores: np.ndarray | None = None
     n_missing: int = 0
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    fingerprints: set[str] = field(default_factory=set)
 
 
 def read_keys(course: Path) -> dict[str, Key]:
@@ -82,16 +101,24 @@ def read_keys(course: Path) -> dict[str, Key]:
             file=COURSE_FILE,
             folder=course,
         )
-    seals = read_json(course / COURSE_FILE).get("assignments") or {}
-    return {name: _read_key(course, name, seal) for name, seal in seals.items()}
+    facts = read_json(course / COURSE_FILE)
+    known = facts.get("assignments") if isinstance(facts, dict) else None
+    if not isinstance(known, dict):
+        raise InputError(
+            "Expected a table of assignments in {path}. Restore it from a backup.", path=course / COURSE_FILE
+        )
+    return {name: _read_key(course, name, own) for name, own in known.items()}
 
 
-def _read_key(course: Path, name: str, seal: str) -> Key:
+def _read_key(course: Path, name: str, known: Mapping[str, Any]) -> Key:
     """Read one key."""
     path = course / KEYS / f"{name}.json"
+    if not path.is_file():
+        raise InputError("Expected the key {path}, but it is missing. Restore it from a backup.", path=path)
     content = read_json(path)
     try:
-        is_sealed = compute_seal(content) == seal
+        traps = set(known["traps"])
+        is_sealed = compute_seal(content, known["traps"]) == known["seal"]
     except (KeyError, TypeError):
         is_sealed = False
     if not is_sealed:
@@ -112,7 +139,7 @@ def _read_key(course: Path, name: str, seal: str) -> Key:
         targets,
         np.array([files[name]["group"] for name in names], dtype=object),
         tuple(files[name]["digest"] for name in names),
-        np.array([files[name]["trap"] for name in names]),
+        np.array([name in traps for name in names]),
         course / STUDENTS / name,
     )
 
@@ -135,105 +162,116 @@ def read_submissions(folder: Path, keys: Mapping[str, Key], work: Path) -> list[
     """
     if not folder.is_dir():
         raise InputError("Expected a folder of submissions, got {folder}. Check the path.", folder=folder)
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    entries = sorted(path for path in folder.iterdir() if not _is_junk(path))
     if not entries:
         raise InputError("Expected submissions in {folder}, but it is empty.", folder=folder)
-    found = []
-    for number, entry in enumerate(entries):
-        matched = MOODLE_FOLDER.fullmatch(entry.name)
-        name, moodle_id = (
-            (matched["name"], matched["id"]) if matched else (entry.stem if entry.is_file() else entry.name, "")
-        )
-        found += _read_entry(entry, make_printable(name), moodle_id, keys, work / str(number))
+    found: list[Submission] = []
+    for place, entry in enumerate(entries):
+        name, moodle_id = (entry.name if entry.is_dir() else entry.stem), ""
+        if matched := MOODLE_NAME.fullmatch(name):
+            if matched["kind"] != "file":
+                continue  # a text that the student typed into Moodle
+            name, moodle_id = matched["name"], matched["id"]
+        own = work / str(place)
+        for submission in _read_entry(entry, make_printable(name), keys, own):
+            submission.moodle_id, submission.place = moodle_id, place
+            # a path on the teacher's disk says nothing to a student
+            submission.problems = [replace_in_message(text, str(own), "") for text in submission.problems]
+            submission.remarks = [replace_in_message(text, str(own), "") for text in submission.remarks]
+            found.append(submission)
+        shutil.rmtree(own, ignore_errors=True)
     return found
 
 
-def _read_entry(entry: Path, student: str, moodle_id: str, keys: Mapping[str, Key], work: Path) -> list[Submission]:
+def _is_junk(path: Path) -> bool:
+    """Return whether a system or program made a file for itself."""
+    return path.name.startswith(".") or path.name.lower() in JUNK
+
+
+def _read_entry(entry: Path, student: str, keys: Mapping[str, Key], work: Path) -> list[Submission]:
     """Read what one student handed in."""
-    try:
-        folders = [_unpack(entry, work)] if entry.is_file() else [entry]
-        for archive in sorted(entry.rglob("*.zip")) if entry.is_dir() else ():
-            folders.append(_unpack(archive, work / archive.stem))
-    except InputError as error:
-        return [Submission(student, "", moodle_id, problems=[get_message(error)])]
-    runs = [path.parent for folder in folders for path in sorted(folder.rglob(RUN_FILE)) if not _is_link(path)]
-    tables = [
-        path
-        for folder in folders
-        for path in sorted(folder.rglob("*.csv"))
-        if not _is_link(path) and not any(path.is_relative_to(run) for run in runs)
-    ]
-    found: dict[str, Submission] = {}
     problems: list[str] = []
-    for path in tables:
-        _read_table(path, student, moodle_id, keys, found, problems)
-    for run in runs:
-        _read_run(Run(run), student, moodle_id, keys, found, problems)
+    paths = sorted(entry.rglob("*")) if entry.is_dir() else [entry]
+    archives = [path for path in paths if path.suffix.lower() == ".zip" and _is_file(path)]
+    for number, archive in enumerate(archives):
+        try:
+            paths += sorted(_unpack(archive, work / str(number)).rglob("*"))
+        except InputError as error:
+            problems.append(get_message(error))
+    paths = [path for path in paths if _is_file(path) and not any(part.lower() in JUNK for part in path.parts)]
+    folders = {path.parent for path in paths if path.name == RUN_FILE}
+    # the runs of folds lie in the run that they belong to
+    runs = sorted(folder for folder in folders if not any(parent in folders for parent in folder.parents))
+    tables = [path for path in paths if path.suffix.lower() == ".csv" and not any(run in path.parents for run in runs)]
+    named = [path for path in tables if path.name.lower() == PREDICTIONS]
+    found: dict[str, Submission] = {}
+    for path in named or [path for path in tables if path.name.lower() not in GIVEN]:
+        _read_table(path, student, keys, found, problems)
+    _read_runs([Run(folder) for folder in runs], student, keys, found, problems)
     if not found:
         reason = problems or [Message("there is no predictions.csv and no run folder")]
-        return [Submission(student, "", moodle_id, problems=reason)]
+        return [Submission(student, "", problems=reason)]
     for submission in found.values():
         submission.problems += problems
     return list(found.values())
 
 
-def _unpack(entry: Path, work: Path) -> Path:
-    """Unpack a zip file, or copy a single file, into a folder; return the folder."""
+def _unpack(archive: Path, work: Path) -> Path:
+    """Unpack a zip file into a folder; return the folder."""
     work.mkdir(parents=True, exist_ok=True)
-    if entry.suffix.lower() != ".zip":
-        shutil.copyfile(entry, work / entry.name)
-        return work
     try:
-        with zipfile.ZipFile(entry) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+        with zipfile.ZipFile(archive) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
             if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_BYTES:
-                raise InputError("Expected at most {n} files and 500 MB in {name}.", n=MAX_FILES, name=entry.name)
+                raise InputError("Expected at most {n} files and 500 MB in {name}.", n=MAX_FILES, name=archive.name)
             for member in members:
-                if stat.S_ISLNK(member.external_attr >> 16):
-                    continue
-                archive.extract(member, work)  # drops drives, leading slashes and `..` from names
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise InputError("{name} can't be unpacked: {error}", name=entry.name, error=error) from error
+                if not stat.S_ISLNK(member.external_attr >> 16):
+                    opened.extract(member, work)  # drops drives, leading slashes and `..` from names
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive makes zipfile and zlib raise many kinds of errors
+        raise InputError("{name} can't be unpacked: {error}", name=archive.name, error=error) from error
     return work
 
 
-def _is_link(path: Path) -> bool:
-    """Return whether a path is a link, or no regular file."""
-    return path.is_symlink() or not path.is_file()
+def _is_file(path: Path) -> bool:
+    """Return whether a path is a regular file, and no link, pipe or folder."""
+    return not path.is_symlink() and path.is_file()
 
 
 def _read_table(
-    path: Path,
-    student: str,
-    moodle_id: str,
-    keys: Mapping[str, Key],
-    found: dict[str, Submission],
-    problems: list[str],
+    path: Path, student: str, keys: Mapping[str, Key], found: dict[str, Submission], problems: list[str]
 ) -> None:
     """Read a table of predictions into the submission of its assignment, or say why it can't be read."""
-    rows: list[dict[str, str]] = []
-    for column in ("file", "example"):  # of `musicml predict --csv`, and of a run's own table
-        try:
-            rows = read_csv(path, column)
-            break
-        except InputError:
-            continue
+    rows, column = _read_rows(path)
     if not rows:
-        if path.name == PREDICTIONS:
-            problems.append(Message("{file} is empty, damaged, or has no column `file`", file=path.name))
-        return  # some other table, such as figures of a report
+        problems.append(Message("{file} is empty, damaged, too large, or has no column `file`", file=path.name))
+        return
     names = [_clean_name(row[column]) for row in rows]
     counts = {name: len(_match(names, key)) for name, key in keys.items()}
     best = max(counts, key=lambda name: counts[name], default=None)
     if best is None or not counts[best]:
         problems.append(Message("{file} names no test file of an assignment", file=path.name))
-        return
-    submission = Submission(student, best, moodle_id)
-    if best in found:
+    elif best in found:
         problems.append(Message("{file} is a second table for {assignment}", file=path.name, assignment=best))
-        return
-    found[best] = submission
-    _fill_scores(submission, keys[best], rows, names, path.name)
+    else:
+        found[best] = Submission(student, best)
+        _fill_scores(found[best], keys[best], rows, names, path.name)
+
+
+def _read_rows(path: Path) -> tuple[list[dict[str, str]], str]:
+    """Read the rows of a table with the names of files, and the column of these names; no rows if it can't be read."""
+    for column in ("file", "example"):  # of `musicml predict --csv`, and of a run's own table
+        try:
+            if path.stat().st_size > MAX_TABLE_BYTES:
+                break
+            rows = read_csv(path, column)
+        except (InputError, OSError):
+            continue
+        if rows:
+            # the rows of single clips, as of `musicml predict --over-time`, repeat their file
+            return [row for row in rows if not (row.get("start") or "").strip()] or rows, column
+    return [], ""
 
 
 def _clean_name(name: str | None) -> str:
@@ -246,10 +284,10 @@ def _clean_name(name: str | None) -> str:
 
 def _match(names: Sequence[str], key: Key) -> dict[str, int]:
     """Match names of a table to test files: file → its first row. Names without folders match too."""
-    short = {file.rpartition("/")[2]: file for file in key.files}
+    known, short = set(key.files), {file.rpartition("/")[2]: file for file in key.files}
     matched: dict[str, int] = {}
     for row, name in enumerate(names):
-        file = name if name in key.files else short.get(name.rpartition("/")[2])
+        file = name if name in known else short.get(name.rpartition("/")[2])
         if file is not None:
             matched.setdefault(file, row)
     return matched
@@ -287,28 +325,42 @@ def _fill_scores(
             unknown.append(label)
     if len(names) > len(set(names)):
         submission.problems.append(Message("{file} has files twice; the first row counts", file=file))
+
+    def note(text: Message) -> None:
+        """Note a problem."""
+        submission.problems.append(text)
+
+    n = len(invalid)
     if invalid:
-        text = Message(
-            "{n} rows of {file} have scores that are no numbers from 0 to 1: {names}",
-            n=len(invalid),
-            file=file,
-            names=_list(invalid),
+        one = "{n} row of {file} has scores that are no numbers from 0 to 1: {names}"
+        note(
+            pluralize(
+                one,
+                "{n} rows of {file} have scores that are no numbers from 0 to 1: {names}",
+                n=n,
+                file=file,
+                names=_list(invalid),
+            )
         )
-        submission.problems.append(text)
     if unknown:
-        text = Message(
-            "{n} rows of {file} have labels that are no class: {names}",
-            n=len(unknown),
-            file=file,
-            names=_list(sorted(set(unknown))),
+        note(
+            pluralize(
+                "{n} row of {file} has a label that is no class: {names}",
+                "{n} rows of {file} have labels that are no class: {names}",
+                n=len(unknown),
+                file=file,
+                names=_list(sorted(set(unknown))),
+            )
         )
-        submission.problems.append(text)
-    submission.n_missing = len(key.files) - len(matched)
-    if submission.n_missing:
-        missing = [name for name in key.files if name not in matched]
-        submission.problems.append(
-            Message(
-                "{n} test files have no prediction and count as wrong: {names}", n=len(missing), names=_list(missing)
+    missing = [name for name in key.files if name not in matched]
+    submission.n_missing = len(missing)
+    if missing:
+        note(
+            pluralize(
+                "{n} test file has no prediction and counts as 0: {names}",
+                "{n} test files have no prediction and count as 0: {names}",
+                n=len(missing),
+                names=_list(missing),
             )
         )
     submission.scores = scores
@@ -329,41 +381,47 @@ def _list(names: Sequence[str]) -> str:
     return f"{shown}, …" if len(names) > MAX_NAMED else shown
 
 
-def _read_run(
-    run: Run,
-    student: str,
-    moodle_id: str,
-    keys: Mapping[str, Key],
-    found: dict[str, Submission],
-    problems: list[str],
+def _read_runs(
+    runs: Sequence[Run], student: str, keys: Mapping[str, Key], found: dict[str, Submission], problems: list[str]
 ) -> None:
-    """Apply the model of a run to the test files, and compare what the run says of itself with its own files."""
+    """Apply the models of runs to the test files, and compare what each run says with its own files."""
     from musicml.evaluation import read_class_names
 
-    try:
-        class_names = set(read_class_names(run))
-        assignment = next(name for name, key in keys.items() if set(key.class_names) == class_names)
-    except (InputError, StopIteration):
-        problems.append(
-            Message("run {run} does not predict the classes of an assignment", run=make_printable(run.name))
-        )
-        return
-    key, submission = keys[assignment], found.get(assignment) or Submission(student, assignment, moodle_id)
-    submission.remarks += find_changes(run) + _find_test_files(run, key)
-    try:
-        scores = _predict(run, key)
-    except InputError as error:
-        submission.problems.append(get_message(error))
-        scores = None
-    if scores is not None and submission.scores is not None:
-        n = int((scores.argmax(axis=1) != submission.scores.argmax(axis=1)).sum())
-        if key.task == "single" and n:
-            submission.remarks.append(
-                Message("the run predicts another class than predictions.csv for {n} test files", n=n)
-            )
-    elif scores is not None:
-        submission.scores = scores
-    found[assignment] = submission
+    with_table = set(found)
+    graded: dict[str, str] = {}
+    different: dict[str, list[int]] = {}
+    for run in runs:
+        name = make_printable(run.name)
+        try:
+            class_names = set(read_class_names(run))
+            assignment = next(name for name, key in keys.items() if set(key.class_names) == class_names)
+        except (InputError, StopIteration):
+            problems.append(Message("run {run} does not predict the classes of an assignment", run=name))
+            continue
+        key, submission = keys[assignment], found.setdefault(assignment, Submission(student, assignment))
+        submission.remarks += find_changes(run) + _find_test_files(run, key)
+        try:
+            submission.fingerprints.add(str(run.read("serving.json")["fingerprint"]))
+            scores = _predict(run, key)
+        except (InputError, KeyError, TypeError) as error:
+            submission.problems.append(Message("run {run} can't predict: {error}", run=name, error=error))
+            continue
+        if assignment in with_table:
+            if submission.scores is not None and key.task == "single":
+                answered = submission.scores.max(axis=1) > 0
+                is_other = scores.argmax(axis=1) != submission.scores.argmax(axis=1)
+                n = int(is_other[answered].sum())
+                different.setdefault(assignment, []).append(n if n > MAX_DIFFERENT * answered.sum() else 0)
+        elif assignment in graded:
+            text = Message("there are several runs; {run} was graded", run=graded[assignment])
+            submission.problems = [*(one for one in submission.problems if one != text), text]
+        else:
+            submission.scores, graded[assignment] = scores, name
+    for assignment, counts in different.items():
+        if min(counts):  # no run fits the table
+            one = "the run predicts another class than predictions.csv for {n} test file"
+            many = "the run predicts another class than predictions.csv for {n} test files"
+            found[assignment].remarks.append(pluralize(one, many, n=min(counts)))
 
 
 def _predict(run: Run, key: Key) -> np.ndarray:
@@ -372,39 +430,45 @@ def _predict(run: Run, key: Key) -> np.ndarray:
 
     predictor = Predictor(run)
     order = [predictor.class_names.index(name) for name in key.class_names]
-    return np.stack([np.asarray(predictor.predict(key.package / "test" / name).scores)[order] for name in key.files])
+    scores = []
+    for prediction in predictor.predict_all([key.package / "test" / name for name in key.files]):
+        if isinstance(prediction, InputError):
+            raise prediction
+        scores.append(np.asarray(prediction.scores)[order])
+    return np.stack(scores)
 
 
 def find_changes(run: Run) -> list[str]:
     """Find signs that a run was changed after its training: metrics that do not follow from its predictions."""
-    from musicml.evaluation import read_predictions
+    from musicml.evaluation import compute_report, read_predictions
     from musicml.inference import read_manifest
 
+    name = make_printable(run.name)
     changes: list[str] = []
     try:
-        read_manifest(run)
+        read_manifest(run)  # it compares the fingerprint
     except InputError as error:
-        changes.append(Message("run {run} was changed: {error}", run=make_printable(run.name), error=error))
+        changes.append(Message("run {run} can't be checked: {error}", run=name, error=error))
     try:
         report, table = run.report, read_predictions(run)
+        thresholds = np.full(len(table.class_names), 0.5)
+        made = compute_report(
+            table.scores, table.targets, table.groups, list(table.class_names), table.task, thresholds, n_bootstrap=2
+        )
+        metric = report.main_metric
+        claimed, own = report.metrics.get(metric), made["metrics"].get(metric)
     except InputError as error:
-        return [
-            *changes,
-            Message("the results of run {run} can't be read: {error}", run=make_printable(run.name), error=error),
-        ]
-    if table.task == "single":
-        accuracy = float((table.scores.argmax(axis=1) == table.targets.argmax(axis=1)).mean())
-        claimed = report.metrics.get("accuracy")
-        if claimed is None or abs(claimed - accuracy) > 1e-4:
-            changes.append(
-                Message(
-                    "run {run} was changed: its report claims an accuracy of {claimed}, but its own predictions give "
-                    "{accuracy:.3f}",
-                    run=make_printable(run.name),
-                    claimed=claimed,
-                    accuracy=accuracy,
-                )
+        return [*changes, Message("the results of run {run} can't be read: {error}", run=name, error=error)]
+    if claimed is None or own is None or abs(claimed - own) > MAX_ROUNDING:
+        changes.append(
+            Message(
+                "run {run} was changed: its report claims {claimed} as {metric}, but its own predictions give {own}",
+                run=name,
+                metric=metric,
+                claimed=claimed,
+                own=own,
             )
+        )
     return changes
 
 
@@ -414,5 +478,9 @@ def _find_test_files(run: Run, key: Key) -> list[str]:
         digests = read_digests(run)
     except InputError as error:
         return [get_message(error)]
-    n = len(digests.learned & set(key.digests)) if digests else 0
+    if digests is None:
+        return [
+            Message("run {run} has no digests.csv, so its training files are unknown", run=make_printable(run.name))
+        ]
+    n = len(digests.learned & set(key.digests))
     return [Message("the run was trained on {n} of the test files", n=n)] if n else []

@@ -28,7 +28,7 @@ from musicml.reports.document import Cell, Document, Estimate, Table
 from musicml.reports.formats import FORMATS
 from musicml.reports.render import render, render_table
 from musicml.reports.wording import Words
-from musicml.utils import InputError, make_printable, os_error_to_input_error, write_bytes
+from musicml.utils import InputError, escape_csv_formula, make_printable, os_error_to_input_error, write_bytes
 
 LIST = "CONTENTS.txt"  # lists the files of a report; it begins with MARK
 MARK = "Written by musicml report"
@@ -125,10 +125,7 @@ def _expand(cell: Cell, with_bounds: bool) -> Iterator[str]:
     estimate = cell if isinstance(cell, Estimate) else None
     bounds = (estimate.interval if estimate else None) or (None, None)
     for value in (estimate.value if estimate else cell, *(bounds if with_bounds else ())):
-        if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t"):
-            yield f"'{value}"  # a spreadsheet would run it as a formula
-        else:
-            yield "" if value is None else str(value)
+        yield "" if value is None else str(escape_csv_formula(value))
 
 
 def _check_path(to: Path, card: bool = False) -> None:

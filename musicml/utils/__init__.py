@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         count_endings,
         describe_os_error,
         drop_invisible,
+        escape_csv_formula,
         find_existing_folder,
         os_error_to_input_error,
         parse_json,

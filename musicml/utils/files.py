@@ -133,6 +133,11 @@ def write_json(path: Path, content: Any) -> None:
     )
 
 
+def escape_csv_formula(cell: Any) -> Any:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
     """Write `rows` to `path` with the header `columns`; a missing key leaves its cell empty.
 

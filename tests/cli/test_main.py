@@ -46,8 +46,8 @@ def list_imports(command):
     with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
         main.parse_arguments([command, "--help"]) if command else main.build_parser()
     names = [name.split(".") for name in sys.modules if name.startswith("musicml.")]
-    commands = {{parts[2] for parts in names if parts[1] == "cli" and len(parts) > 2}} - {{"main", "options", "output"}}
-    return commands, {{parts[1] for parts in names}}
+    commands = {{parts[2] for parts in names if parts[1] == "cli" and len(parts) > 2}}
+    return commands - {{"launch", "main", "options", "output"}}, {{parts[1] for parts in names}}
 found = {{command: list_imports(command) for command in {["", *COMMANDS]}}}
 print((found, {{"keras", "tensorflow", "numpy", "scipy", "pandas", "librosa", "streamlit"}} & set(sys.modules)))"""
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

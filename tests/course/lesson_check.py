@@ -13,9 +13,7 @@ from filelock import FileLock
 from lessons.build import CHECK, list_sources, make_notebook
 from musicml.course.notebooks import SCALES, load_data
 
-SECONDS = (
-    240  # for one lesson, so that a cell that never ends is seen; the measured time is in `make bench`'s sense none
-)
+SECONDS = 240  # after which a cell counts as one that never ends
 
 
 @pytest.fixture(scope="session")

@@ -24,23 +24,24 @@ N, N_TRAPS = 80, 16
 
 def write_key(course, name="genres", task="single", class_names=CLASSES, files=None):
     """Write a key of invented files: file `k` has the class k modulo the number of classes, and four files a group."""
+    traps = []
     if files is None:
         files = {}
         for k in range(N):
             present = {c: (k + place) % 3 > 0 for place, c in enumerate(class_names)}
             labels = {class_names[k % len(class_names)]: True} if task == "single" else present
-            files[f"{name}_{k:04d}.wav"] = {
-                "labels": labels,
-                "group": f"g{k // 4}",
-                "digest": str(k),
-                "trap": k < N_TRAPS,
-            }
+            files[f"{name}_{k:04d}.wav"] = {"labels": labels, "group": f"g{k // 4}", "digest": str(k)}
+        traps = [f"{name}_{k:04d}.wav" for k in range(N_TRAPS)]
     key = {"salt": "s", "class_names": list(class_names), "task": task, "files": files}
     (course / "key").mkdir(parents=True, exist_ok=True)
     (course / "key" / f"{name}.json").write_text(json.dumps(key))
     path = course / "course.json"
     seals = json.loads(path.read_text())["assignments"] if path.exists() else {}
-    path.write_text(json.dumps({"format_version": 1, "assignments": {**seals, name: compute_seal(key)}}))
+    path.write_text(
+        json.dumps(
+            {"format_version": 1, "assignments": {**seals, name: {"seal": compute_seal(key, traps), "traps": traps}}}
+        )
+    )
     return submissions.read_keys(course)[name]
 
 
@@ -95,9 +96,9 @@ def test_thirty_submissions_are_graded_and_what_is_wrong_with_some_is_named(
     book = grading.grade_submissions(handed_in, course)
     remarks, ranks = remarks_of(book), {grade.submission.student: grade.rank for grade in book.grades}
     assert len(book.grades) == 31
-    assert "same as copy for all 80 files" in remarks["original"] and "same as original" in remarks["copy"]
+    assert "predicts the same for all 80 files" in remarks["original"] and "as original: a copy" in remarks["copy"]
     assert "16 of 16 labels" in remarks["leak"] and "predictions.csv" in remarks["damaged"]
-    assert "claims an accuracy of 0.987654" in remarks["altered"]
+    assert "claims 0.987654 as accuracy" in remarks["altered"]
     assert not any(remarks[f"student{number:02d}"] for number in range(24)) and not remarks["tie1"] + remarks["tie2"]
     assert ranks["tie1"] == ranks["tie2"] == 1 and ranks["leak"] is None and ranks["damaged"] is None
     assert ranks["student00"] > 1
@@ -105,7 +106,7 @@ def test_thirty_submissions_are_graded_and_what_is_wrong_with_some_is_named(
     assert tie1.value == 1 and tie1.n == N - N_TRAPS and "tie2" in tie1.tied_with
     tables = grading.write_grades(book, tmp_path / "grades", "id")
     rows = list(csv.DictReader(io.StringIO(tables[0].read_text())))
-    assert len(rows) == 31 and len(tables) == 33 and float(rows[0]["value"] or 0) >= 0
+    assert len(rows) == 31 and len(tables) == 34 and float(rows[0]["value"] or 0) >= 0
     moodle = {row["Full name"]: row for row in csv.DictReader(io.StringIO(tables[1].read_text()))}
     assert moodle["tie1"]["Grade"] == "100.0" and moodle["leak"]["Grade"] == ""
     assert "selang" in moodle["tie1"]["Feedback comments"]
@@ -133,7 +134,7 @@ def test_the_interval_is_of_groups_and_a_missing_prediction_is_wrong(course, han
         ("file,label\nelsewhere.wav,low\n", "names no test file"),
         ("file,score:low\ngenres_0020.wav,1\n", "lacks the columns score:high, score:middle"),
         ("file,guess\ngenres_0020.wav,low\n", "no columns `score:CLASS`"),
-        ("file,label\ngenres_0020.wav,polka\n", "labels that are no class: polka"),
+        ("file,label\ngenres_0020.wav,polka\n", "label that is no class: polka"),
         ("file,score:low,score:middle,score:high\ngenres_0020.wav,2,0,nan\n", "no numbers from 0 to 1"),
         ("file,label\ngenres_0020.wav,low\ngenres_0020.wav,high\n", "files twice"),
     ],
@@ -151,10 +152,7 @@ def test_a_malformed_table_is_named_and_ends_nothing(content, words, course, han
 def test_names_of_files_are_matched_however_students_write_them(course, handed_in):
     key = write_key(
         course,
-        files={
-            f"jazz/f_{k:02d}.wav": {"labels": {"low": True}, "group": str(k), "digest": "", "trap": False}
-            for k in range(4)
-        },
+        files={f"jazz/f_{k:02d}.wav": {"labels": {"low": True}, "group": str(k), "digest": ""} for k in range(4)},
     )
     (handed_in / "a.csv").write_text(
         "file;label\nC:\\work\\test\\jazz\\f_00.wav;low\n/home/x/test/jazz/f_01.wav;low\nf_02.wav;low\n"
@@ -183,7 +181,7 @@ def test_a_run_is_applied_to_the_test_files_and_training_on_them_is_found(course
         for number in range(3):
             file = f"tones_{name}_{number}.wav"
             write_tone(course / "students/genres/test" / file, hertz * 1.01, seed=50 + number)
-            files[file] = {"labels": {name: True}, "group": file, "digest": str(number), "trap": False}
+            files[file] = {"labels": {name: True}, "group": file, "digest": str(number)}
     known = {
         name
         for name, side in ((row["example"], row["side"]) for row in asked_about_tones.table("digests.csv"))
@@ -196,7 +194,6 @@ def test_a_run_is_applied_to_the_test_files_and_training_on_them_is_found(course
             "labels": {name.split("/")[0]: True},
             "group": name,
             "digest": compute_digest(path),
-            "trap": False,
         }
     write_key(course, files=files)
     shutil.copytree(asked_about_tones.path, handed_in / "someone" / "my run")
@@ -237,17 +234,99 @@ def test_a_key_that_was_changed_and_other_folders_are_refused(course, handed_in,
     path.write_text(json.dumps(key))
     with pytest.raises(InputError, match="was changed after"):
         submissions.read_keys(course)
+    path.unlink()
+    with pytest.raises(InputError, match="is missing"):
+        submissions.read_keys(course)
+    (course / "course.json").write_text("[]")
+    with pytest.raises(InputError, match="Expected a table"):
+        submissions.read_keys(course)
 
 
-def test_equal_submissions_without_errors_in_common_are_no_copies(course, handed_in):
+def test_honest_work_that_is_equal_is_no_copy(course, handed_in):
     key = write_key(course)
-    best = predict(key, 1.0, 0)
-    for k in range(N_TRAPS):  # who cannot know these labels guesses
-        best[k] = key.class_names[(k + 1) % 3]
-    for student in ("a", "b"):
-        hand_in(handed_in, student, key, [key.class_names[k % 3] if k > 3 else c for k, c in enumerate(best)])
+    for student in ("perfect1", "perfect2"):
+        hand_in(handed_in, student, key, predict(key, 1.0, 0))
+    for student in ("baseline1", "baseline2"):  # always the same class
+        hand_in(handed_in, student, key, [key.class_names[0]] * N)
+    assert not any(remarks_of(grading.grade_submissions(handed_in, course)).values())
+
+
+def hand_in_scores(folder, student, key, scores):
+    with open(folder / f"{student}.csv", "w", newline="") as file:
+        rows = [[name, *row] for name, row in zip(key.files, scores, strict=True)]
+        csv.writer(file).writerows([("file", *(f"score:{c}" for c in key.class_names)), *rows])
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_copied_probabilities_are_found_though_some_rows_were_changed(task, course, handed_in):
+    key, rng = write_key(course, task=task), np.random.default_rng(0)
+    scores = rng.dirichlet(np.ones(3), N)
+    other = scores.copy()
+    other[:3] = rng.dirichlet(np.ones(3), 3)
+    for student, own in {"a": scores, "b": other, "c": rng.dirichlet(np.ones(3), N)}.items():
+        hand_in_scores(handed_in, student, key, own)
     remarks = remarks_of(grading.grade_submissions(handed_in, course))
-    assert not any("same as" in text for text in remarks.values())
+    assert "same probabilities for 77 files as b" in remarks["a"] and "as a" in remarks["b"] and remarks["c"] == ""
+
+
+def test_swapped_classes_and_constants_are_no_sign_of_a_leaked_key(course, handed_in):
+    key = write_key(course, task="multi")
+    true = np.where(key.traps[:, None], 1 - key.targets, key.targets)  # as the files are
+    hand_in_scores(handed_in, "inverted", key, 0.9 - 0.8 * true)
+    for student in ("half1", "half2"):
+        hand_in_scores(handed_in, student, key, np.full((N, 3), 0.5))
+    assert not any(remarks_of(grading.grade_submissions(handed_in, course)).values())
+
+
+def test_of_many_equally_good_students_hardly_any_is_ranked_below_the_best(course, handed_in):
+    key, n_split = write_key(course), 0
+    for trial in range(20):
+        for number in range(12):
+            hand_in(handed_in, f"student{number}", key, predict(key, 0.6, 100 * trial + number))
+        ranks = {grade.rank for grade in grading.grade_submissions(handed_in, course).grades}
+        n_split += ranks != {1}
+    assert n_split <= 3  # with the best student fixed in advance, the correction for its pairs gives twice as many
+
+
+def test_two_students_of_one_name_and_formulas_in_names_are_kept_apart(course, handed_in, tmp_path):
+    key = write_key(course)
+    names = ("Ana_13_assignsubmission_file_", "ana_14_assignsubmission_file_", "A.B", "A_B", "=HYPERLINK(1)")
+    for number, name in enumerate(names):
+        hand_in(handed_in, name, key, predict(key, 0.7, number))
+    hand_in(handed_in, "Ana_13_assignsubmission_onlinetext_", key, predict(key, 0.7, 9))
+    (handed_in / "__MACOSX").mkdir()
+    (handed_in / "Thumbs.db").write_bytes(b"")
+    book = grading.grade_submissions(handed_in, course)
+    files = grading.write_grades(book, tmp_path / "grades")
+    assert len(book.grades) == 5 and len({path.name.casefold() for path in files}) == len(files) == 7
+    rows = list(csv.DictReader(io.StringIO(files[0].read_text())))
+    assert {"Ana", "ana", "'=HYPERLINK(1)"} <= {row["student"] for row in rows}
+    assert {grade.submission.moodle_id for grade in book.grades} == {"", "13", "14"}
+
+
+def test_the_table_of_predictions_is_read_and_not_the_sample_or_the_rows_of_clips(course, handed_in):
+    key = write_key(course)
+    labels = predict(key, 1.0, 0)
+    hand_in(handed_in, "siti/genres", key, [key.class_names[0]] * N, "sample_submission.csv")
+    (handed_in / "siti/genres/groups.csv").write_text("file,group\na.wav,1\n")
+    clips = [f"{name},{start},{label}" for name, label in zip(key.files, labels, strict=True) for start in ("", "0.0")]
+    (handed_in / "siti/out").mkdir()
+    text = "\n".join(["file,start,label", *clips])
+    (handed_in / "siti/out/Predictions.CSV").write_text(text)
+    (handed_in / "siti/broken.zip").write_bytes(b"PK\x03\x04")
+    (grade,) = grading.grade_submissions(handed_in, course).grades
+    assert grade.value == 1 and "broken.zip can't be unpacked" in " ".join(grade.remarks) and len(grade.remarks) == 1
+
+
+def test_a_run_without_digests_or_of_folds_is_no_changed_run(course, handed_in, asked_about_tones):
+    write_key(course, files={"x.wav": {"labels": {"low": True}, "group": "x", "digest": ""}})
+    write_tone(course / "students/genres/test/x.wav", 200)
+    run = handed_in / "someone/run"
+    shutil.copytree(asked_about_tones.path, run)
+    shutil.copytree(asked_about_tones.path, run / "folds/1")
+    (run / "digests.csv").unlink()
+    (grade,) = grading.grade_submissions(handed_in, course).grades
+    assert len(grade.remarks) == 1 and "has no digests.csv" in grade.remarks[0] and grade.value == 1
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +349,9 @@ def test_a_package_has_all_test_files_and_nothing_of_the_key(name, small_course)
     facts = json.loads((package / "assignment.json").read_text())
     assert facts["files"] == list(key.files) and facts["class_names"] == list(key.class_names)
     content = json.loads((small_course / "key" / f"{name}.json").read_text())
-    assert facts["seal"] == compute_seal(content) and str(content["salt"]) not in json.dumps(facts)
+    traps = json.loads((small_course / "course.json").read_text())["assignments"][name]["traps"]
+    assert "trap" not in json.dumps(content) and (traps or name == "pictures")
+    assert facts["seal"] == compute_seal(content, traps) and str(content["salt"]) not in json.dumps(facts)
     assert not any(str(content["seed"]) == str(value) for value in facts.values())
     assert not [path for path in package.rglob("*") if path.name in ("SOURCE.json", "split.csv")]
     order = key.targets.argmax(axis=1)
@@ -284,11 +365,12 @@ def test_the_faults_that_are_planted_are_there(small_course):
     from musicml.utils import compute_digest
 
     key = json.loads((small_course / "key/faults.json").read_text())
+    traps = set(json.loads((small_course / "course.json").read_text())["assignments"]["faults"]["traps"])
     package, digests = small_course / "students/faults/test", {}
     for name, file in key["files"].items():
         digests.setdefault(compute_digest(package / name), []).append(name)
         y = load_audio(package / name).y
-        if not file["trap"]:
+        if name not in traps:
             assert ("silent" in file["labels"]) == (np.abs(y).max() == 0)
             assert ("clipped" in file["labels"]) == ((np.abs(y) > 0.98).mean() > 0.01)
     twice = {
@@ -298,8 +380,8 @@ def test_the_faults_that_are_planted_are_there(small_course):
         for name in names
         if "silent" not in key["files"][name]["labels"]
     }
-    assert {name for name in twice if not key["files"][name]["trap"]} == {
-        name for name, file in key["files"].items() if "duplicate" in file["labels"] and not file["trap"]
+    assert twice - traps == {
+        name for name, file in key["files"].items() if "duplicate" in file["labels"] and name not in traps
     }
 
 
@@ -308,7 +390,7 @@ def test_a_sample_submission_is_graded_at_chance(small_course, handed_in):
         shutil.copyfile(small_course / "students" / name / "sample_submission.csv", handed_in / f"{name}.csv")
     book = grading.grade_submissions(handed_in, small_course)
     assert {grade.submission.assignment for grade in book.grades} == {"genres", "many_labels", "faults"}
-    assert all(grade.value is not None and not grade.submission.problems for grade in book.grades)
+    assert all(grade.value is not None and not grade.remarks for grade in book.grades)
 
 
 @pytest.mark.parametrize("words", [["new", "FOLDER", "--assignment", "nothing"], ["new", "FULL"], ["grade", "FOLDER"]])
@@ -322,7 +404,7 @@ def test_the_command_grades_prints_and_writes(course, handed_in, musicml):
     key = write_key(course)
     hand_in(handed_in, "a", key, predict(key, 0.9, 0))
     code, out, err = musicml("course", "grade", handed_in, "--course", course, "--language", "id")
-    assert (code, err) == (0, "") and "a " in out and (course / "grades/moodle.csv").is_file()
+    assert (code, err) == (0, "") and "a " in out and (course / "grades/moodle-genres.csv").is_file()
     (handed_in / "b").mkdir()
     code, out, _ = musicml("course", "grade", handed_in, "--course", course, "--json")
     assert code == 1 and [row["student"] for row in json.loads(out)["grades"]] == ["a", "b"]

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import i18n, layout
 from dashboard import runs as dashboard_runs
 from dashboard.app_pages import find_page
+from musicml.utils import escape_csv_formula
 from tests.fixtures import fake_runs, pages
 from tests.fixtures.english import list_english
 
@@ -251,7 +252,7 @@ def test_every_module_but_those_of_the_predict_page_is_kept_from_models():
     ("cell", "shown"), [("=1+1", "'=1+1"), ("-5", "'-5"), (-5, -5), ("rock", "rock"), ("@x", "'@x")]
 )
 def test_a_cell_of_a_csv_is_no_formula(cell, shown):
-    assert layout.escape_csv_formula(cell) == shown
+    assert escape_csv_formula(cell) == shown
 
 
 @pytest.mark.parametrize(
