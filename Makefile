@@ -86,7 +86,7 @@ test-wheel: $(DEV) ## build the wheel, install it in another folder, train a run
 	@.venv/bin/python -m pytest -q tests/wheel_check.py $(ARGS)
 
 test-lessons: $(DEV) $(LESSONS) ## execute the notebooks of all lessons, with the solutions of their exercises, two at a time
-	@KERAS_BACKEND=tensorflow .venv/bin/python -m pytest -q tests/course/lesson_check.py -n 2 $(ARGS)
+	@KERAS_BACKEND=tensorflow .venv/bin/python -m pytest -q tests/course/lesson_check.py tests/course/test_lessons.py -n 2 $(ARGS)
 
 fuzz: $(DEV) ## test 10,000 damaged sounds and 2,000 damaged pictures
 	@.venv/bin/python -m tests.fuzz --sounds 10000 --pictures 2000 $(ARGS)
