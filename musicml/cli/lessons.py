@@ -49,6 +49,6 @@ def open_lessons(args: argparse.Namespace) -> int:
         )
     # the folder is the root of the browser's file list, and the kernel's working folder
     root = f"--ServerApp.root_dir={folder.absolute()}"
-    command = [sys.executable, "-m", "jupyterlab", root, "--LabApp.news_url=None", *args.other_words]
+    command = [sys.executable, "-m", "jupyterlab", root, *args.other_words]
     # without TensorFlow's own log, which a notebook shows in red when it is imported
     return launch.replace_process(command, {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ})

@@ -14,9 +14,7 @@ def test_lessons_are_copied_and_opened_in_their_folder(musicml, monkeypatch, tmp
     code, out, err = musicml("lessons", tmp_path / "mine", "--language", "id", "--no-browser")
     folder = tmp_path / "mine" / "id"
     assert (code, out, err) == (0, f"8 notebooks in {folder}\n", "") and len(list(folder.glob("*.ipynb"))) == 8
-    assert calls == [
-        [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None", "--no-browser"]
-    ]
+    assert calls == [[sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", "--no-browser"]]
 
 
 @pytest.mark.parametrize("words", [["--copy-only"], ["--json"]])
