@@ -241,10 +241,10 @@ def _write_faults(
 
 def _is_usable(example: Example) -> bool:
     """Return whether a file can be read and is no copy of another: synthetic data has such faults, as real data has."""
+    from musicml.data import PICTURE_COPIES
     from musicml.data.io import IMAGE_SUFFIXES, load_audio, load_image
-    from musicml.data.synthetic.instrument_images import COPIES
 
-    if example.id in COPIES or example.id in COPIES.values():
+    if example.id in PICTURE_COPIES or example.id in PICTURE_COPIES.values():
         return False
 
     try:

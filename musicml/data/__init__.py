@@ -11,5 +11,6 @@ if TYPE_CHECKING:
     from musicml.data.published_results import get_reference, list_references
     from musicml.data.reference import AS_PUBLISHED, COUNT_COLUMNS, HONEST, Reference
     from musicml.data.synthetic.generate import generate_sample_data
+    from musicml.data.synthetic.instrument_images import PICTURE_COPIES
 
 __getattr__, __dir__, __all__ = export_lazily(__name__)

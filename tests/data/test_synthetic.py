@@ -227,7 +227,7 @@ def test_two_pictures_have_duplicates_across_splits_and_across_classes(root):
     def pixels(name):
         return np.asarray(Image.open(root / "instrument_images" / name).convert("L"), float)
 
-    for copy, original in generate.instrument_images.COPIES.items():
+    for copy, original in generate.instrument_images.PICTURE_COPIES.items():
         assert np.abs(pixels(copy) - pixels(original)).mean() < 6
     assert np.abs(pixels("test/drums/1.jpg") - pixels("train/drums/001.jpg")).mean() > 20
 

@@ -29,7 +29,7 @@ ROTATION = 0.25  # radians, standard deviation
 SHIFT = 0.035  # of the side, standard deviation
 MIN_SCALE = 0.72  # of the size that fills the picture
 # duplicate: original
-COPIES = {"test/drums/1.jpg": "train/drums/002.jpg", "train/trumpet/003.jpg": "train/trombone/003.jpg"}
+PICTURE_COPIES = {"test/drums/1.jpg": "train/drums/002.jpg", "train/trumpet/003.jpg": "train/trombone/003.jpg"}
 
 
 def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
@@ -46,7 +46,7 @@ def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
 
 def _write_picture(folder: Path, name: str, seed: int) -> None:
     """Draw and write one picture. A duplicate has the seed of its original and more compression."""
-    original = COPIES.get(name, name)
+    original = PICTURE_COPIES.get(name, name)
     rng = np.random.default_rng([seed, synth.hash_name("instrument_images"), synth.hash_name(original)])
     is_gray = rng.random() < GRAY_SHARE
     picture = _draw_picture(DRAWINGS[original.split("/")[1]], rng)
