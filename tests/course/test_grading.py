@@ -16,6 +16,7 @@ from musicml.experiment.run import Run
 from musicml.utils import translate
 from musicml.utils.errors import InputError
 from tests.conftest import write_tone
+from tests.fixtures.fake_runs import make
 
 CLASSES = ("high", "low", "middle")
 HERTZ = {"low": 200, "middle": 800, "high": 2500}
@@ -410,3 +411,24 @@ def test_the_command_grades_prints_and_writes(course, handed_in, musicml):
     assert code == 1 and [row["student"] for row in json.loads(out)["grades"]] == ["a", "b"]
     feedback = translate(grading.describe_grade(grading.grade_submissions(handed_in, course).grades[0]), "en")
     assert "Your accuracy is 0." in feedback
+
+
+def test_an_altered_metric_of_many_labels_is_found(tmp_path):
+    run = make(tmp_path, "a", family="multi", n=40, draws=2, epochs=2)
+    assert not any("was changed" in text for text in submissions.find_changes(run))
+    report = run.read("report.json")
+    report["metrics"][report["main_metric"]] += 0.05
+    (run.path / "report.json").write_text(json.dumps(report))
+    assert any("mean_average_precision" in text for text in submissions.find_changes(run))
+
+
+def test_a_zip_file_with_damaged_content_is_named_and_the_table_beside_it_counts(course, handed_in):
+    key = write_key(course)
+    hand_in(handed_in, "siti", key, predict(key, 1.0, 0))
+    with zipfile.ZipFile(handed_in / "siti/report.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("report.txt", "words " * 500)
+    content = bytearray((handed_in / "siti/report.zip").read_bytes())
+    content[45:60] = b"\xff" * 15  # inside the compressed stream
+    (handed_in / "siti/report.zip").write_bytes(content)
+    (grade,) = grading.grade_submissions(handed_in, course).grades
+    assert grade.value == 1 and "report.zip can't be unpacked" in grade.remarks[0]
