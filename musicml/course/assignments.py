@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from musicml.course.checking import LANGUAGES
 from musicml.utils import InputError, Message, compute_digest, translate, write_csv, write_json, write_text
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 COURSE_FILE, STUDENTS, KEYS = "course.json", "students", "key"
-LANGUAGES = ("en", "id")
 N_TRAPS = 16  # test files with a wrong label in the key; only someone who has read the key predicts these labels
 MAX_SECONDS = 10.0  # of a sound: shorter files make smaller packages
 SAMPLE_RATE = 22_050
