@@ -29,6 +29,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--folder", type=Path, metavar="DIR", help="audit this folder, which has one folder per class")
     parser.add_argument("--as-published", action="store_true", help="audit the dataset without musicml's corrections")
     options.add_data_option(parser)
+    options.add_cluster_option(parser)
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write an HTML report that shows the duplicates")
 
 

@@ -1,6 +1,7 @@
 """`musicml doctor`: check that this machine is set up.
 
-Check Python, the Keras backend, the disk, the datasets and the runs. Say how to fix each problem.
+Check Python, the Keras backend, the disk, the datasets and the runs. With --cluster, also check that each worker has
+the same versions, folders and time. Say how to fix each problem.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from musicml.cli import options, output
 
 def add_command(commands: Any) -> None:
     """Add `musicml doctor` to the command line."""
-    options.add_documented_parser(commands, check_machine, __doc__, "musicml doctor")
+    parser = options.add_documented_parser(commands, check_machine, __doc__, "musicml doctor")
+    options.add_cluster_option(parser)
 
 
 def check_machine(args: argparse.Namespace) -> int:
     """Check this machine and print the results. Return 1 if there is a problem, else 0."""
-    from musicml.experiment import check_environment
+    from musicml.experiment import check_cluster, check_environment
 
     results = check_environment(args.data_root, args.runs)
+    if args.cluster:
+        results += check_cluster(args.data_root, args.runs)
     if args.json:
         output.print_json({"findings": [vars(result) for result in results]})
     else:

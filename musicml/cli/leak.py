@@ -37,6 +37,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--seeds", type=int, choices=seeds, default=3, metavar="N", help=text.format("seeds"))
     parser.add_argument("--folds", type=int, choices=folds, default=3, metavar="K", help=text.format("folds"))
     options.add_set_option(parser, "clips.seconds=1")
+    options.add_cluster_option(parser)
 
 
 def measure_leak(args: argparse.Namespace) -> int:

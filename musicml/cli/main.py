@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TextIO, cast
 
 from musicml import __version__, cli
+from musicml.cli import options
 from musicml.utils import InputError, PlainOutput, os_error_to_input_error, print_message, show_messages
 
 # The order of the commands in --help. A command module that is not listed here comes last.
@@ -59,7 +60,10 @@ def main(words: Sequence[str] | None = None) -> int:
     args = parse_arguments(words)
     show_messages(args.level)  # log messages on standard error
     try:
-        with contextlib.redirect_stdout(cast(TextIO, PlainOutput(sys.stdout))):
+        with (
+            contextlib.redirect_stdout(cast(TextIO, PlainOutput(sys.stdout))),
+            options.connect_cluster(args),
+        ):
             return args.handler(args)
     except InputError as error:
         print_message(f"musicml: {error}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from musicml import utils
 
 # option → the environment variable that sets its default, and the default if the variable is not set
 FOLDERS = {"--data-root": ("MUSICML_DATA", "data"), "--runs": ("MUSICML_RUNS", "runs")}
@@ -101,6 +104,25 @@ def add_seed_option(parser: argparse.ArgumentParser, scope: str) -> None:
     parser.add_argument("--seed", type=parse_natural, default=None, help=f"random seed for {scope} (default: 0)")
 
 
+def add_cluster_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--cluster`, which spreads the work over several processes or machines."""
+    text = (
+        "spread the work over the workers of dask: its scheduler's address such as tcp://host:8786, local for one "
+        "worker per core of this machine (local:4 for four), or slurm:8 for eight jobs of SLURM"
+    )
+    parser.add_argument("--cluster", metavar="ADDRESS", help=text)
+
+
+def connect_cluster(args: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """Connect to the cluster of `--cluster`, if there is one. Make paths absolute, since workers run elsewhere."""
+    address = getattr(args, "cluster", None)
+    if address is not None:
+        for name, value in vars(args).items():
+            if isinstance(value, Path):
+                setattr(args, name, value.absolute())
+    return utils.connect_cluster(address)
+
+
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `train` and `train-all` share."""
     add_data_option(parser)
@@ -108,6 +130,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     text = "train so that a repetition gives the same bits (on a CPU)"
     parser.add_argument("--deterministic", action="store_true", help=text)
     add_set_option(parser, "training.epochs=3")
+    add_cluster_option(parser)
 
 
 def parse_positive(text: str) -> int:

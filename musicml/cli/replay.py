@@ -31,6 +31,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=text)
     options.add_data_option(parser)
     options.add_seed_option(parser, "the splits, the weights and the order of examples")
+    options.add_cluster_option(parser)
 
 
 def replay(args: argparse.Namespace) -> int:

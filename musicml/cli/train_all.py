@@ -7,6 +7,7 @@ interruption or a failure, the same command continues with the experiments that 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import gc
 import logging
@@ -24,9 +25,12 @@ from typing import TYPE_CHECKING, Any
 from musicml.cli import options, output
 from musicml.cli.train import train
 from musicml.utils import (
+    LOST_JOB,
     InputError,
+    count_workers,
     get_log_prefix,
     get_message,
+    is_on_worker,
     map_in_processes,
     parse_json,
     print_message,
@@ -74,14 +78,27 @@ def lock_and_train_all(args: argparse.Namespace) -> int:
         start_time = _read_start_time(state_folder / START_FILE, args.anew)
         train_one = partial(_resume_or_train, since=start_time, args=args)
         jobs = args.jobs or (min(JOBS_ON_SAMPLE, os.cpu_count() or 1) if args.data == "sample" else 1)
-        folder = args.experiments or find_experiment_folder()
+        folder = (args.experiments or find_experiment_folder()).absolute()
         try:
+            if args.cluster:
+                jobs = count_workers()
+                _compute_features(sorted(folder.glob("*.toml")), args)
             code = train_all(folder, partial(_score, train_one, args.runs), jobs, args.runs, args.json)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped; run the same command to continue") from None
     if code == 0:  # otherwise the same command trains the failed experiments again
         shutil.rmtree(state_folder, ignore_errors=True)
     return code
+
+
+def _compute_features(paths: list[Path], args: argparse.Namespace) -> None:
+    """Compute the features of all experiments with all workers of the cluster, before each trains one of them."""
+    from musicml.experiment import parse_changes, read_experiment
+    from musicml.training import compute_features
+
+    for path in paths:
+        with contextlib.suppress(InputError):  # the training gives the same error
+            compute_features(read_experiment(path, parse_changes(args.changes), sample=None), args.data_root, args.data)
 
 
 def _read_start_time(path: Path, anew: bool) -> str:
@@ -171,10 +188,10 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
         row |= {"report": run.report.table if run.is_complete else evaluate_run(run), "run": str(run.path)}
     except MissingWeightsError as error:  # not a failure: the weights are optional
         row["skipped"] = error.message
-        print_message(f"{'' if get_log_prefix() else f'{path.stem} '}skipped: {error}")
+        logger.warning("%sskipped: %s", "" if get_log_prefix() else f"{path.stem} ", error)
     except Exception as error:  # a bug, or a GPU out of memory, must not stop the other experiments
         row["error"] = get_message(error)
-        print_message(f"{'' if get_log_prefix() else f'{path.stem} '}failed: {row['error']}")
+        logger.warning("%sfailed: %s", "" if get_log_prefix() else f"{path.stem} ", row["error"])
         mark_abandoned(runs_root)
     gc.collect()  # free the memory of this model before the next one is trained
     seconds = time.perf_counter() - start
@@ -190,7 +207,13 @@ def _score_in_parallel(score: Callable[[Path], Row], paths: list[Path], jobs: in
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     text = "a training process was killed, probably because memory ran out; training the rest one after another"
     score_one = partial(_score_in_worker, score, n_cores, logging.getLogger("musicml").level)
-    return list(map_in_processes(score_one, paths, jobs, n_cores, on_kill=lambda: print_message(text)))
+    on_kill = partial(print_message, text)
+    return list(map_in_processes(score_one, paths, jobs, n_cores, on_kill=on_kill, on_loss=_make_lost_row))
+
+
+def _make_lost_row(path: Path) -> Row:
+    """Return the row of an experiment that no worker of a cluster survived."""
+    return {"experiment": path.stem, "error": LOST_JOB, "seconds": 0.0}
 
 
 def _has_no_backbone(path: Path) -> bool:
@@ -201,7 +224,9 @@ def _has_no_backbone(path: Path) -> bool:
 
 def _score_in_worker(score: Callable[[Path], Row], n_cores: int, level: int, path: Path) -> Row:
     """Score an experiment in a worker, with few threads and the experiment's name before each log line."""
-    if multiprocessing.parent_process() is not None:  # False when the first process takes over from a killed worker
+    if is_on_worker():  # of a cluster, which shares the cores and handles Ctrl-C itself
+        set_log_prefix(path.stem)
+    elif multiprocessing.parent_process() is not None:  # False when the first process takes over from a killed worker
         signal.signal(signal.SIGINT, signal.default_int_handler)  # so that Ctrl-C marks the run as interrupted
         for name in ("TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT"):
             os.environ.setdefault(name, str(n_cores))

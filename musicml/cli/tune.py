@@ -35,6 +35,7 @@ def add_command(commands: Any) -> None:
     options.add_data_option(parser)
     options.add_seed_option(parser, "the split, the weights and the choice of options")
     options.add_set_option(parser, "training.epochs=3")
+    options.add_cluster_option(parser)
 
 
 def tune(args: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from musicml.evaluation.intervals import compute_mean_and_interval
 from musicml.experiment import Experiment
 from musicml.features import cut_into_pieces
 from musicml.training import TrainingData, make_clip_spec, read_features, train_and_score
-from musicml.utils import InputError, Message
+from musicml.utils import InputError, Message, count_workers, map_in_processes
 
 logger = logging.getLogger(__name__)
 
@@ -100,14 +100,27 @@ def measure_leakage(
     trials = list(itertools.product(enumerate(seeds), enumerate(GROUPINGS)))
     # make all splits before any training, so that an impossible split fails at once
     splits = [_make_folds(data.dataset, name, tracks, folds, experiment, seed) for (_, seed), (_, name) in trials]
-    for ((place, seed), (way, name)), fold_splits in zip(trials, splits, strict=True):
-        for k, split in enumerate(fold_splits):
-            test = split.indices("test")
-            clips, scores = train_and_score(experiment, replace(data, split=split), seed, Path(data_root))
-            is_correct[way, place, test] = scores.argmax(axis=1) == targets[clips.example].argmax(axis=1)
-            accuracy = is_correct[way, place, test].mean()
-            logger.info("seed %s, %s, fold %s of %s: accuracy %.3f", seed, name, k + 1, folds, accuracy)
+    trainings = [
+        (place, way, k, split)
+        for ((place, _), (way, _)), fold_splits in zip(trials, splits, strict=True)
+        for k, split in enumerate(fold_splits)
+    ]
+    jobs = ((experiment, replace(data, split=split), seeds[place], Path(data_root)) for place, _, _, split in trainings)
+    # in this process, or on the workers of a cluster
+    predictions = map_in_processes(_predict_test_split, jobs, count_workers())
+    for (place, way, k, split), (examples, predicted) in zip(trainings, predictions, strict=True):
+        test = split.indices("test")
+        is_correct[way, place, test] = predicted == targets[examples].argmax(axis=1)
+        accuracy = is_correct[way, place, test].mean()
+        line = "seed %s, %s, fold %s of %s: accuracy %.3f"
+        logger.info(line, seeds[place], GROUPINGS[way], k + 1, folds, accuracy)
     return _compare_groupings(experiment, data, is_correct, tuple(seeds), folds, len(set(tracks)))
+
+
+def _predict_test_split(job: tuple[Experiment, TrainingData, int, Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Train a model. Return the test split's examples and their predicted classes, both [shape=(n_clips,)], int."""
+    clips, scores = train_and_score(*job)
+    return clips.example, scores.argmax(axis=1)
 
 
 def _cut_into_pieces(

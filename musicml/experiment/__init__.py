@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
+    from musicml.experiment.cluster_check import check_cluster
     from musicml.experiment.config import Experiment, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
     from musicml.experiment.lookup import PUBLISHED, find_checkout, find_experiment, find_experiment_folder

@@ -65,8 +65,8 @@ def has_process_exited(process: Any) -> bool:
     return process.get("place") == get_host_id() and has_exited(process.get("id"))
 
 
-def hold_folder(folder: Path, error_if_locked: InputError) -> contextlib.AbstractContextManager[None]:
-    """Lock `folder` for this process; raise `error_if_locked` if another process holds it."""
+def hold_folder(folder: Path, error_if_locked: InputError | None) -> contextlib.AbstractContextManager[None]:
+    """Lock `folder` for this process. If another one holds it, raise `error_if_locked`; None waits instead."""
     return hold_lock(folder / LOCK, folder, error_if_locked)
 
 

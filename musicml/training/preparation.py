@@ -14,7 +14,7 @@ import numpy as np
 
 from musicml.data import CACHE_FOLDER, digest_examples
 from musicml.data.audit import find_clusters
-from musicml.data.datasets import GROUPS_FILE, Dataset, Excluded
+from musicml.data.datasets import GROUPS_FILE, Dataset, Excluded, is_sample_data, load_dataset
 from musicml.data.splits import (
     UNGROUPED,
     Split,
@@ -121,6 +121,19 @@ def read_features(
         # or a copy could be in training and test
         dataset = group_identical_files(dataset, dict(digest_examples(dataset, root)))
     return dataset, features
+
+
+def compute_features(experiment: Experiment, data_root: Path, which: str) -> None:
+    """Compute the features of an experiment on all workers of a cluster, before one worker trains it.
+
+    Raises
+    ------
+    InputError
+        If its data can't be used. The training gives the same error.
+    """
+    experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which))
+    dataset = load_dataset(experiment.data.dataset, data_root, which, None, experiment.data.protocol == "as_published")
+    get_features(dataset, experiment.features, data_root / CACHE_FOLDER, make_clip_spec(experiment).least_samples)
 
 
 def split_dataset(

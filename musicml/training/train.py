@@ -43,7 +43,16 @@ from musicml.inference import (
     write_manifest,
 )
 from musicml.training import preparation, trainer
-from musicml.utils import InputError, Message, to_dict, write_csv, write_json
+from musicml.utils import (
+    InputError,
+    Message,
+    count_workers,
+    hold_lock,
+    map_in_processes,
+    to_dict,
+    write_csv,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -281,32 +290,46 @@ def finish_or_explain_resume(run: Run, job: trainer.TrainingJob) -> Run:
 def _finish_run(run: Run, job: trainer.TrainingJob) -> Run:
     """Train the model, after one model per fold of a cross-validation, and write everything that prediction needs."""
     material = job.material
-    for k, split in enumerate(material.folds, 1):
-        logger.info("fold %s of %s", k, len(material.folds))
-        _finish_fold(run, k, replace(job, material=replace(material, split=split, folds=(), shared=True)))
+    folds = (
+        (run, k, len(material.folds), replace(job, material=replace(material, split=split, folds=(), shared=True)))
+        for k, split in enumerate(material.folds, 1)
+    )
+    # in this process, or on the workers of a cluster
+    for smaller in map_in_processes(_finish_fold, folds, count_workers()):
+        if smaller:  # so that the next folds need not run out of memory first
+            run.update(batch_size=smaller)
     if material.folds:
         logger.info("the model for prediction: trained and validated on all files, without a test split")
     return train_and_write(run, replace(job, material=replace(material, shared=bool(material.folds))))
 
 
-def _finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
-    """Train one fold in its own folder inside the run's, unless it is trained already."""
-    fold = get_fold(run, k)
-    status = None
-    with contextlib.suppress(InputError):  # an unreadable fold is trained again
-        status = fold.info.status
-    if status == "trained":  # resumed training skips finished folds
-        return
-    if status is None:  # not started, or unreadable
-        shutil.rmtree(fold.path, ignore_errors=True)
-        info = run.info
-        shared = {key: info.table[key] for key in FOLD_KEYS if key in info.table}
-        facts = {**shared, "split": describe_split(job.material, info.seed), "fold": k}
-        start_run(fold.path, info.experiment, info.seed, job.experiment.text, facts)
-    write_split_files(fold, job.material)
-    train_and_write(fold, job, exported=False)
-    if smaller := fold.info.batch_size:  # so that the next folds need not run out of memory first
-        run.update(batch_size=smaller)
+def _finish_fold(fold_job: tuple[Run, int, int, trainer.TrainingJob]) -> dict[str, Any] | None:
+    """Train one fold in its own folder inside the run's, unless it is trained already.
+
+    Returns
+    -------
+    `batch_size` of run.json, if memory ran out with the experiment's own.
+    """
+    run, k, n_folds, job = fold_job
+    error_if_held = InputError("Fold {k} of {name} is being trained by another process. Wait.", k=k, name=run.name)
+    # dask may give a fold to a second worker while the first one is only out of reach
+    with hold_lock(run.path / f".fold-{k}.lock", run.path, error_if_held):
+        logger.info("fold %s of %s", k, n_folds)
+        fold = get_fold(run, k)
+        status = None
+        with contextlib.suppress(InputError):  # an unreadable fold is trained again
+            status = fold.info.status
+        if status == "trained":  # resumed training skips finished folds
+            return None
+        if status is None:  # not started, or unreadable
+            shutil.rmtree(fold.path, ignore_errors=True)
+            info = run.info
+            shared = {key: info.table[key] for key in FOLD_KEYS if key in info.table}
+            facts = {**shared, "split": describe_split(job.material, info.seed), "fold": k}
+            start_run(fold.path, info.experiment, info.seed, job.experiment.text, facts)
+        write_split_files(fold, job.material)
+        train_and_write(fold, job, exported=False)
+        return fold.info.batch_size
 
 
 def train_and_write(run: Run, job: trainer.TrainingJob, exported: bool = True) -> Run:

@@ -19,7 +19,7 @@ class _LockedError(Exception):
     """Raised when another process holds the lock. It differs from filelock's Timeout, which is an OSError like many."""
 
 
-def _acquire(path: Path) -> Any:
+def _acquire(path: Path, blocking: bool = False) -> Any:
     """Acquire the lock at `path`; None where the disk or the system has no locks."""
     from filelock import FileLock, Timeout  # here, since reading runs does not need it
 
@@ -27,7 +27,7 @@ def _acquire(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a disk without locks, where only the file itself marks the lock
-            lock.acquire(blocking=False)  # fails at once if another process holds it
+            lock.acquire(blocking=blocking)  # without waiting, it fails at once if another process holds it
     except NotImplementedError:  # a system without locks
         return None
     except Timeout:
@@ -56,18 +56,23 @@ def is_locked(path: Path) -> bool | None:
 
 
 @contextlib.contextmanager
-def hold_lock(path: Path, folder: Path, error_if_locked: InputError) -> Iterator[None]:
+def hold_lock(path: Path, folder: Path, error_if_locked: InputError | None) -> Iterator[None]:
     """Hold the lock file `path` while writing `folder`; on a disk without locks nothing is locked.
+
+    Parameters
+    ----------
+    error_if_locked : raised if another process holds the lock; None to wait until it is free
 
     Raises
     ------
     InputError
-        `error_if_locked` if another process holds the lock; another one if the lock file can't be written.
+        `error_if_locked`, or another one if the lock file can't be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _acquire(path)
+        lock = _acquire(path, blocking=error_if_locked is None)
     except _LockedError:
+        assert error_if_locked is not None
         raise error_if_locked from None
     except OSError as error:
         raise os_error_to_input_error(error, folder) from error

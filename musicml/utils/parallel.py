@@ -1,7 +1,8 @@
-"""Map a function over many jobs in several processes, and check whether a process still exists."""
+"""Map a function over many jobs in several processes or on a cluster, and check whether a process still exists."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import signal
@@ -9,18 +10,24 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any, TypeVar
+
+from musicml.utils import cluster
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 IDLE_SECONDS = 20  # after which a worker exits whose parent was killed
+CLUSTER_BATCH_SIZE = 16  # for "auto" on a cluster
 
 
 def count_processes(most: int | None = None) -> int:
-    """Count the worker processes to use: one per usable core, at most `most`."""
+    """Count the worker processes to use: one per usable core, at most `most`, or all workers of a cluster."""
     import joblib
 
+    if cluster.get_client() is not None:
+        return cluster.count_workers()
     if multiprocessing.current_process().daemon:  # Python forbids it to have children
         return 1
     return min(joblib.cpu_count(), most or joblib.cpu_count())
@@ -33,11 +40,14 @@ def map_in_processes(
     n_threads: int = 1,
     batch_size: int | str = 1,
     on_kill: Callable[[], object] = lambda: None,
+    on_loss: Callable[[Job], Result] | None = None,
 ) -> Generator[Result]:
     """Yield the result of `function` for each job, in order. `jobs` is consumed only as workers become free.
 
     If a worker is killed, most likely because memory ran out, this process does the remaining jobs. Workers ignore
     Ctrl-C, which this process handles. They exit with the last result, since idle ones would keep their memory.
+
+    Within `connect_cluster`, the workers of the cluster do the jobs. Another worker does the job of a killed one.
 
     Parameters
     ----------
@@ -45,7 +55,11 @@ def map_in_processes(
     n_threads : BLAS threads per worker: two workers of two threads on two cores take longer than one
     batch_size : jobs sent to a worker at a time; "auto" for jobs of milliseconds
     on_kill : called if a worker is killed
+    on_loss : called with a job that no worker of a cluster survives; returns a result for it (default: an error)
     """
+    if n_processes > 1 and cluster.get_client() is not None:
+        yield from _map_on_cluster(function, jobs, batch_size, on_loss)
+        return
     if n_processes < 2:
         yield from map(function, jobs)
         return
@@ -78,6 +92,29 @@ def map_in_processes(
         yield from map(function, itertools.chain(pending, remaining))
     finally:
         _end_processes()
+
+
+def _map_on_cluster(
+    function: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    batch_size: int | str,
+    on_loss: Callable[[Job], Result] | None,
+) -> Iterator[Result]:
+    """Yield the results of jobs that are sent to a cluster in batches."""
+    size = batch_size if isinstance(batch_size, int) else CLUSTER_BATCH_SIZE
+    if size == 1:
+        yield from cluster.map_on_cluster(function, jobs, on_loss)
+        return
+    jobs = iter(jobs)
+    batches = iter(lambda: list(itertools.islice(jobs, size)), [])
+    with contextlib.closing(cluster.map_on_cluster(partial(_call_each, function), batches)) as results:
+        for result in results:
+            yield from result
+
+
+def _call_each(function: Callable[[Job], Result], jobs: list[Job]) -> list[Result]:
+    """Call the function for each job of a batch."""
+    return [function(job) for job in jobs]
 
 
 def _call(function: Callable[[Job], Result], job: Job) -> Result:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import math
 import signal
@@ -14,7 +15,7 @@ import pytest
 from musicml.cli.tune import format_value
 from musicml.data.datasets.base import Dataset, Example
 from musicml.data.splits.splitting import Split
-from musicml.experiment import config, hold_folder
+from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.features import clips as inputs
 from musicml.training import preparation, trainer
@@ -305,8 +306,8 @@ def test_a_trial_that_is_killed_again_and_again_is_given_up(planted, searched, t
     home = searched(path, trials=1).folder
     table = space.read_space(config.read_experiment(path))
     for _ in range(study.MAX_CRASHES):
-        with study.open_study(home, True, 2) as memory:
-            study.suggest_trial(memory, table, 0, 3).set_user_attr("place", 2)
+        with study.open_study(home, True, 2) as memory, study.claim_trial(memory, table, home, 0, 3):
+            pass  # as a kill leaves it: no longer held, and without a result
     found = searched(path, trials=3)
     assert [bool(trial.why) for trial in found.trials] == [False, True, False] and len(planted) == 2
     assert found.trials[1].why.startswith("its process was killed")
@@ -340,14 +341,24 @@ def test_a_search_that_a_person_stops_says_how_it_goes_on(searched, tmp_path, mo
     assert found.trials[0].options == drawn[0] and len(found.trials) == 2
 
 
-def test_two_searches_at_once_in_one_folder_are_refused(searched, tmp_path):
-    path = written(tmp_path, TONES, TREES)
+def test_a_search_makes_no_trial_that_another_process_holds(planted, searched, tmp_path, monkeypatch):
+    path = written(tmp_path, CNN, RATES)
     pytest.importorskip("fcntl")
-    with (
-        hold_folder(searched(path, trials=1).folder, InputError("held")),
-        pytest.raises(InputError, match="already searches"),
-    ):
-        searched(path, trials=2)
+    home, table = searched(path, trials=1).folder, space.read_space(config.read_experiment(path))
+    with study.open_study(home, True, 2) as memory, contextlib.ExitStack() as other:
+        held = other.enter_context(study.claim_trial(memory, table, home, 0, 3))
+        with study.claim_trial(memory, table, home, 0, 2) as nothing:
+            assert nothing is None  # one is finished, one is held
+
+        def end_other(seconds):  # the other process is killed while this one waits for it
+            other.close()
+
+        monkeypatch.setattr(tune.time, "sleep", end_other)
+        found = searched(path, trials=3)
+    assert [trial.number for trial in found.trials] == [1, 2, 3] and len(planted) == 3
+    assert found.trials[1].options == space.get_options(table, held.params)  # its trial is done here
+    assert sum("waiting for the last trials" in words for words in searched.said) == 1
+    assert not list(home.glob(".*"))
 
 
 def test_features_are_prepared_again_where_they_are_searched(searched, tmp_path):

@@ -6,6 +6,7 @@ protocol: the split, the labels that count, and how the app uses the predictions
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 from collections.abc import Callable, Sequence
@@ -30,8 +31,16 @@ from musicml.experiment import (
     parse_changes,
     read_experiment,
 )
-from musicml.training import PROTOCOLS, compute_split_hash, prepare_data, train_experiment
-from musicml.utils import InputError, Message, capture_messages, get_message
+from musicml.training import PROTOCOLS, compute_features, compute_split_hash, prepare_data, train_experiment
+from musicml.utils import (
+    LOST_JOB,
+    InputError,
+    Message,
+    capture_messages,
+    count_workers,
+    get_message,
+    map_in_processes,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +113,14 @@ def replicate(
     for path, recipe in recipes:
         read_experiment(find_partner(path, recipe))  # a missing counterpart fails before any training
     where = (Path(data_root), Path(runs_root), which, seed)
-    return [_replicate_or_error(path, recipe, where) for path, recipe in recipes]
+    jobs = [(path.absolute(), recipe, where) for path, recipe in recipes]
+    n_workers = count_workers()  # of a cluster; else this process alone
+    if n_workers > 1:
+        for path, recipe in recipes:
+            for experiment in (recipe, read_experiment(find_partner(path, recipe))):
+                with contextlib.suppress(InputError):  # the training gives the same error
+                    compute_features(experiment, where[0], which)
+    return list(map_in_processes(_replicate_or_error, jobs, n_workers, on_loss=_describe_loss))
 
 
 def find_partner(path: Path, recipe: Experiment) -> Path:
@@ -123,8 +139,9 @@ def _get_published_options(path: Path, recipe: Experiment) -> PublishedOptions:
     return recipe.published
 
 
-def _replicate_or_error(path: Path, recipe: Experiment, where: Place) -> Replication:
+def _replicate_or_error(job: tuple[Path, Experiment, Place]) -> Replication:
     """Replicate one result, or return the error."""
+    path, recipe, where = job
     try:
         return replicate_one(path, recipe, where)
     except Exception as error:  # such as a device out of memory: the other recipes go on
@@ -134,6 +151,12 @@ def _replicate_or_error(path: Path, recipe: Experiment, where: Place) -> Replica
         return Replication(path.stem, _get_published_options(path, recipe).reference, error=message)
     finally:
         gc.collect()  # frees the models of this replication before the next one
+
+
+def _describe_loss(job: tuple[Path, Experiment, Place]) -> Replication:
+    """Return the error for a replication that no worker of a cluster survived."""
+    path, recipe, _ = job
+    return Replication(path.stem, _get_published_options(path, recipe).reference, error=LOST_JOB)
 
 
 def replicate_one(path: Path, recipe: Experiment, where: Place) -> Replication:

@@ -15,14 +15,16 @@ import hashlib
 import json
 import logging
 import shutil
+import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from musicml.data.datasets import Dataset, is_sample_data, load_dataset
-from musicml.experiment import Experiment, start_run
+from musicml.experiment import Experiment, hold_folder, start_run
 from musicml.inference import pool_by_example
 from musicml.training import (
     TrainedModel,
@@ -35,7 +37,15 @@ from musicml.training import (
 )
 from musicml.training.tuning import space, study
 from musicml.training.tuning.study import PruningCallback, SearchResult, format_trial, is_higher_better, make_trial
-from musicml.utils import InputError, Message, suppress_stderr, to_dict, write_json
+from musicml.utils import (
+    InputError,
+    Message,
+    count_workers,
+    map_in_processes,
+    suppress_stderr,
+    to_dict,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +54,7 @@ KEPT_FILES = ("run.json", "experiment.toml", "history.csv")  # of a trial
 # metric over files, for models that scikit-learn fits
 SKLEARN_METRICS = {"single": "accuracy", "multi": Message("mean average precision")}
 MAX_FAILED_TRIALS = 3  # a search ends if its first trials all fail
+WAIT_SECONDS = 1.0  # between two looks at the trials of other processes
 
 
 @dataclass(frozen=True)
@@ -138,8 +149,11 @@ def search_options(
         )
     search_folder = Path(runs_root) / TUNES_FOLDER / f"{experiment.name}-{compute_search_key(context, material)}"
     warm_epochs = max(2, experiment.training.epochs // 5)  # before pruning: early scores are mostly noise
+    run = partial(_run_trials_in_process, context, search_folder, warm_epochs)
+    n_workers = count_workers()  # each worker of a cluster runs trials; they share the folder
+    for _ in map_in_processes(run, range(n_workers), n_workers):
+        pass
     with study.open_study(search_folder, is_higher_better(context.figure), warm_epochs) as optuna_study:
-        run_trials(context, optuna_study, search_folder)
         result = summarize_search(context, optuna_study, search_folder)
     write_json(search_folder / "best.json", result.to_dict())
     return result
@@ -159,30 +173,57 @@ def compute_search_key(context: SearchContext, material: TrainingData) -> str:
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=4).hexdigest()
 
 
+def _run_trials_in_process(context: SearchContext, search_folder: Path, warm_epochs: int, number: int) -> None:
+    """Run trials as one of several processes that search in the same folder."""
+    with study.open_study(search_folder, is_higher_better(context.figure), warm_epochs) as optuna_study:
+        run_trials(context, optuna_study, search_folder)
+
+
 def run_trials(context: SearchContext, optuna_study: Any, search_folder: Path) -> None:
-    """Run trials until the requested number is finished, or all points of a small space are."""
+    """Run trials until the requested number is finished, or all points of a small space are.
+
+    Other processes that search in the same folder share the work.
+    """
     points = space.list_points(context.search_space)
     trials = context.trials if points is None else min(context.trials, len(points))
     n_earlier = len(study.list_finished_trials(optuna_study))
     if n_earlier:
         logger.info("resuming the search in %s, which has %s finished trials", search_folder, n_earlier)
-    while (done := len(study.list_finished_trials(optuna_study))) < trials:
-        trial = study.suggest_trial(optuna_study, context.search_space, context.seed, trials)
-        trial.set_user_attr("place", done + 1)
-        try:
-            run_trial(context, optuna_study, trial, search_folder / "trials" / f"{done + 1:04d}")
-        except KeyboardInterrupt:
-            study.requeue_trial(optuna_study, optuna_study.get_trials(deepcopy=False)[trial.number], died=False)
-            raise KeyboardInterrupt(Message("stopped; the same command resumes the search")) from None
-        finished = study.list_finished_trials(optuna_study)
-        logger.info("%s", format_trial(make_trial(finished[-1], context.search_space), context.figure, trials))
-        reasons = [trial.user_attrs.get("why") for trial in finished]
+    is_waiting = False
+    while len(study.list_finished_trials(optuna_study)) < trials:
+        with study.claim_trial(optuna_study, context.search_space, search_folder, context.seed, trials) as trial:
+            if trial is not None:
+                run_claimed_trial(context, optuna_study, trial, search_folder, trials)
+        if trial is None:  # other processes train the last trials; if one is killed, its trial is next
+            if not is_waiting:
+                logger.info("waiting for the last trials, which other processes train")
+            is_waiting = True
+            time.sleep(WAIT_SECONDS)
+            continue
+        reasons = [trial.user_attrs.get("why") for trial in study.list_finished_trials(optuna_study)]
         if len(reasons) >= MAX_FAILED_TRIALS and all(reasons):
             raise InputError(
                 "None of the first {n_reasons} trials could be trained. The last: {reasons}",
                 n_reasons=len(reasons),
                 reasons=reasons[-1],
             )
+
+
+def run_claimed_trial(context: SearchContext, optuna_study: Any, trial: Any, search_folder: Path, trials: int) -> None:
+    """Train a trial that this process holds, and log its result. If the user interrupts it, queue it again."""
+
+    def get_frozen_trial() -> Any:
+        """Return the trial as the journal has it."""
+        return optuna_study.get_trials(deepcopy=False)[trial.number]
+
+    path = search_folder / "trials" / f"{get_frozen_trial().user_attrs['place']:04d}"
+    try:
+        run_trial(context, optuna_study, trial, path)
+    except KeyboardInterrupt:
+        with hold_folder(search_folder, None):
+            study.requeue_trial(optuna_study, get_frozen_trial(), died=False)
+        raise KeyboardInterrupt(Message("stopped; the same command resumes the search")) from None
+    logger.info("%s", format_trial(make_trial(get_frozen_trial(), context.search_space), context.figure, trials))
 
 
 def run_trial(context: SearchContext, optuna_study: Any, trial: Any, path: Path) -> None:

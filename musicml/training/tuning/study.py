@@ -1,13 +1,16 @@
 """Store a search on disk as Optuna's journal of trials, and turn its trials into results.
 
-A kill at any moment leaves a usable journal. Optuna's own retry of dead trials needs a heartbeat, which its journal
-does not support, and which takes a minute to notice a death. Here the lock on the folder shows it at once.
+Several processes may search in one folder, on machines that share it. A kill at any moment leaves a usable journal.
+Optuna's own retry of dead trials needs a heartbeat, which its journal does not support, and which takes a minute to
+notice a death. Here each process locks the trial that it trains, so a free lock shows a death at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +21,7 @@ import numpy as np
 
 from musicml.experiment import hold_folder
 from musicml.training.tuning import space
-from musicml.utils import InputError, Message
+from musicml.utils import InputError, Message, hold_lock, is_locked
 
 if TYPE_CHECKING:
     import optuna
@@ -34,25 +37,26 @@ SEARCH_NOTE = Message(
 
 @contextlib.contextmanager
 def open_study(folder: Path, maximize: bool, warm_epochs: int) -> Iterator[optuna.Study]:
-    """Open the search in the folder `folder`, new or existing. An interrupted trial becomes the next one.
+    """Open the search in the folder `folder`, new or existing.
 
     Raises
     ------
     InputError
-        If another process uses it, or its journal can't be read.
+        If its journal can't be read.
     """
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # trials are logged in our own words
-    error_if_held = InputError("Another process already searches in {folder}. Wait for it to finish.", folder=folder)
-    with hold_folder(folder, error_if_held), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        _repair_journal(folder / JOURNAL)
+        lock = _JournalLock(folder / JOURNAL)
+        lock.acquire()  # repairs the journal
+        lock.release()
         try:
             study = optuna.create_study(
-                storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
+                storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL), lock)),
                 study_name=folder.name,
                 load_if_exists=True,
                 direction="maximize" if maximize else "minimize",
@@ -65,21 +69,66 @@ def open_study(folder: Path, maximize: bool, warm_epochs: int) -> Iterator[optun
                 folder=folder / JOURNAL,
                 error=error,
             ) from None
-        for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-            requeue_trial(study, trial, died=True)
         yield study
 
 
-def _repair_journal(journal: Path) -> None:
-    """Remove the remains of a killed write from the journal: half a line, and the writer's lock."""
-    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
-    if journal.is_file():
-        with open(journal, "rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)  # the last complete line
+class _JournalLock:
+    """The lock of a journal, in place of Optuna's own, which stays when its process is killed."""
+
+    def __init__(self, journal: Path):
+        self.journal = journal
+        self.stack = contextlib.ExitStack()
+
+    def acquire(self) -> bool:
+        """Wait for the lock, and remove half a line that a killed process has left."""
+        path = self.journal.with_name(f"{self.journal.name}.lock")
+        if path.is_symlink():  # Optuna's, of an earlier version of musicml
+            path.unlink(missing_ok=True)
+        self.stack.enter_context(hold_lock(path, self.journal.parent, None))
+        if self.journal.is_file():
+            with open(self.journal, "rb+") as file:
+                if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)  # the last complete line
+        return True
+
+    def release(self) -> None:
+        """Free the lock."""
+        self.stack.close()
+
+
+@contextlib.contextmanager
+def claim_trial(study: optuna.Study, search_space: space.Space, folder: Path, seed: int, trials: int) -> Iterator[Any]:
+    """Yield the next trial and hold it, or yield None if `trials` are finished or held by other processes.
+
+    A trial that is not held any more was interrupted. It becomes the next one.
+    """
+    from optuna.trial import TrialState
+
+    with contextlib.ExitStack() as stack:
+        with hold_folder(folder, None):  # one process at a time, so that they make no more trials than wanted
+            for trial in study.get_trials(states=(TrialState.RUNNING,)):
+                place = trial.user_attrs.get("place")
+                if place is None or not is_locked(_get_lock_path(folder, place)):
+                    requeue_trial(study, trial, died=True)
+            states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+            taken = {trial.user_attrs["place"] for trial in study.get_trials(deepcopy=False, states=states)}
+            trial = None
+            if len(taken) < trials:
+                trial = suggest_trial(study, search_space, seed, trials)
+                place = next(place for place in itertools.count(1) if place not in taken)
+                stack.enter_context(hold_lock(_get_lock_path(folder, place), folder, None))
+                trial.set_user_attr("place", place)
+        yield trial
+
+
+def _get_lock_path(folder: Path, place: int) -> Path:
+    """Return the lock file of a trial that is being trained."""
+    return folder / f".trial-{place}.lock"
 
 
 def requeue_trial(study: optuna.Study, trial: Any, died: bool) -> None:
-    """Fail an interrupted trial, and queue the same options as the next trial.
+    """Fail an interrupted trial, and queue the same options as the next trial. The caller holds the folder.
 
     Parameters
     ----------
@@ -105,20 +154,22 @@ def list_finished_trials(study: optuna.Study) -> list[Any]:
     """List complete and pruned trials, in their order."""
     from optuna.trial import TrialState
 
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return sorted(trials, key=lambda trial: trial.user_attrs["place"])
 
 
 def suggest_trial(study: optuna.Study, search_space: space.Space, seed: int, trials: int) -> optuna.Trial:
     """Return the next trial with its options: a requeued one first, else Optuna's TPE proposes them.
 
     If the space has no more than `trials` combinations, each is tried once, in any order. In a larger finite space none
-    is tried twice. The choice depends only on `seed` and on the finished trials, so an interrupted search repeats it.
+    is tried twice. The choice depends only on `seed` and on the earlier trials, so an interrupted search of one process
+    repeats it.
     """
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
-    done = list_finished_trials(study)
-    rng = np.random.default_rng([seed, len(done)])  # the number of finished trials makes each draw new, but repeatable
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
+    rng = np.random.default_rng([seed, len(done)])  # the number of earlier trials makes each draw new, but repeatable
     # TPE models which options gave good scores and draws more of their kind
     study.sampler = TPESampler(seed=int(rng.integers(2**31)))
     earlier, points = [trial.params for trial in done], space.list_points(search_space)
@@ -140,7 +191,7 @@ class Trial:
 
     Attributes
     ----------
-    number : int >= 1, in the order of their ends, and its folder's name
+    number : int >= 1, in the order of their starts, and its folder's name
     options : dotted key → value
     value : its score; None if it could not be trained
     pruned : whether it was stopped early, with `value` as its score so far
