@@ -130,8 +130,8 @@ format: $(DEV) ## apply ruff's automatic fixes
 	@.venv/bin/ruff format -q .
 
 lock: ## update the locked versions after a change of the dependencies in setup.cfg (needs uv)
-	@$(call locked,cpu,--extra cpu --extra dashboard --extra analysis --extra report)
-	@$(call locked,gpu,--extra gpu --extra dashboard --extra analysis --extra report --constraint requirements/cpu.txt)
+	@$(call locked,cpu,--extra cpu --extra dashboard --extra analysis --extra report --extra cluster)
+	@$(call locked,gpu,--extra gpu --extra dashboard --extra analysis --extra report --extra cluster --constraint requirements/cpu.txt)
 	@$(call locked,jax,--extra jax --constraint requirements/cpu.txt)
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
 	@$(call locked,docs,--extra docs --constraint requirements/cpu.txt --constraint requirements/dev.txt)

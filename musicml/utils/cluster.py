@@ -11,6 +11,7 @@ import ctypes
 import functools
 import itertools
 import logging
+import math
 import os
 import platform
 import queue
@@ -32,13 +33,13 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 15  # to wait for the scheduler, and for the first worker
 POLL_SECONDS = 1.0  # between two looks at a cluster whose tasks take long
 MAX_SECONDS_WITHOUT_WORKERS = 60.0  # a killed worker is started again sooner, if it has a nanny
-ALLOWED_DEATHS = 1  # of workers of this machine on one job: it most likely exhausts the memory
 # whose versions must be equal on all machines, or results may differ
 PACKAGES = {"Keras": ["keras"], "NumPy": ["numpy"], "dask": ["distributed"]}
 BACKEND_PACKAGES = {"tensorflow": ["tensorflow", "tensorflow-cpu"], "jax": ["jax"]}
 LOST_JOB = Message("it ended several workers, most likely because memory ran out: start workers with more memory")
 
 _client: Any = None  # of the cluster that this process is connected to
+_patience = 0.0  # seconds to wait for a worker if all are gone
 _is_worker = False  # whether this process has had a job of a client
 
 
@@ -47,7 +48,7 @@ class _StoppedError(Exception):
 
 
 class _Call(NamedTuple):
-    """What a worker needs besides the job.
+    """What a worker needs besides the function and the job.
 
     Attributes
     ----------
@@ -57,7 +58,6 @@ class _Call(NamedTuple):
     workers : number of workers on each host
     """
 
-    function: Callable[[Any], Any]
     topic: str
     level: int
     versions: dict[str, str]
@@ -84,7 +84,7 @@ def connect_cluster(address: str | None) -> Iterator[None]:
     InputError
         If dask is missing, there is no scheduler at the address, or it has no workers.
     """
-    global _client
+    global _client, _patience
     if address is None:
         yield
         return
@@ -94,7 +94,9 @@ def connect_cluster(address: str | None) -> Iterator[None]:
         raise InputError(
             '--cluster needs dask, which is not installed. Run `pip install "musicml[cluster]"` on each machine.'
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are explained here
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # its errors are explained here
     kind, _, count = address.partition(":")
     with contextlib.ExitStack() as stack:
         if kind in ("local", "slurm") and (not count or count.isdecimal()):
@@ -109,13 +111,13 @@ def connect_cluster(address: str | None) -> Iterator[None]:
             )
         try:
             client = stack.enter_context(distributed.Client(target, timeout=CONNECT_SECONDS, name="musicml"))
-            if kind != "slurm":  # whose queue may take hours
-                client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            is_queued = kind == "slurm"  # for hours perhaps
+            client.wait_for_workers(1, timeout=None if is_queued else CONNECT_SECONDS)
         except TimeoutError as error:
             raise _make_connection_error(address, has_scheduler="client" in locals()) from error
         except (OSError, ValueError) as error:
             raise _make_connection_error(address, has_scheduler=False) from error
-        _client = client
+        _client, _patience = client, math.inf if is_queued else MAX_SECONDS_WITHOUT_WORKERS
         stack.callback(_disconnect)
         yield
 
@@ -148,17 +150,18 @@ def _start_local_cluster(n_workers: int | None) -> Iterator[Any]:
     import joblib
     from distributed import LocalCluster
 
-    settings = {"distributed.scheduler.allowed-failures": ALLOWED_DEATHS}
-    with dask.config.set(settings), _ignore_ctrl_c():  # in the workers too, which inherit it
-        cluster = LocalCluster(
-            n_workers=n_workers or joblib.cpu_count(),
-            threads_per_worker=1,
-            dashboard_address=None,
-            memory_limit=0,  # as without a cluster: dask's own limit would pause workers that use much memory
-            silence_logs=logging.CRITICAL,
-        )
-    with cluster:
-        yield cluster
+    # a killed worker is started again; on a busy machine this takes longer than the 15 s after which dask gives it up
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}):
+        with _ignore_ctrl_c():  # in the workers too, which inherit it
+            cluster = LocalCluster(
+                n_workers=n_workers or joblib.cpu_count(),
+                threads_per_worker=1,
+                dashboard_address=None,
+                memory_limit=0,  # as without a cluster: dask's own limit would pause workers that use much memory
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster:
+            yield cluster
 
 
 @contextlib.contextmanager
@@ -180,7 +183,7 @@ def _start_slurm_cluster(n_jobs: int | None) -> Iterator[Any]:
             error=error,
         ) from None
     with cluster:
-        cluster.scale(jobs=n_jobs or 1)
+        cluster.adapt(minimum_jobs=n_jobs or 1, maximum_jobs=n_jobs or 1)  # jobs that have ended are submitted again
         logger.info(Message("waiting for SLURM to start the first of {n} jobs", n=n_jobs or 1))
         yield cluster
 
@@ -231,8 +234,10 @@ def map_on_cluster(
     ----------
     on_loss : called with a job that no worker survives; returns a result for it. By default, an error names the job.
     """
+    import cloudpickle
+
     client, name = _client, uuid.uuid4().hex[:12]
-    call = _Call(function, f"musicml-{name}", PACKAGE.getEffectiveLevel(), get_versions_of_process(), {})
+    call = _Call(f"musicml-{name}", PACKAGE.getEffectiveLevel(), get_versions_of_process(), {})
     pending, results = dict[Any, tuple[int, Any]](), dict[int, Any]()  # future → place and job; place → result
     numbered, due, finished = enumerate(jobs), 0, queue.SimpleQueue[Any]()
     addresses, last_check, last_seen = list[str](), float("-inf"), time.monotonic()  # of the workers
@@ -244,7 +249,9 @@ def map_on_cluster(
                 call = call._replace(workers=dict(Counter(map(_get_host, addresses))))
                 last_seen = last_check if addresses else last_seen
             for place, job in itertools.islice(numbered, max(0, max(len(addresses), 1) - len(pending))):
-                future = client.submit(_call_on_worker, call, job, key=f"musicml-{name}-{place}", pure=False)
+                # as bytes, since the scheduler unpickles a task, and would import the function's module
+                task = cloudpickle.dumps((function, job))
+                future = client.submit(_call_on_worker, call, task, key=f"musicml-{name}-{place}", pure=False)
                 pending[future] = place, job
                 future.add_done_callback(finished.put)
             while due in results:
@@ -252,7 +259,7 @@ def map_on_cluster(
                 due += 1
             if not pending:
                 return
-            if time.monotonic() - last_seen > MAX_SECONDS_WITHOUT_WORKERS:
+            if time.monotonic() - last_seen > _patience:
                 raise InputError(
                     "All workers of the cluster are gone. The last job was {job}. Memory may have run out. Start "
                     "workers again, and run the same command to continue.",
@@ -306,13 +313,14 @@ def _get_result(future: Any, job: Any, on_loss: Callable[[Any], Any] | None) -> 
         ) from None
     except CancelledError:  # nobody else cancels a job
         raise _make_lost_scheduler_error() from None
-    except (ImportError, AttributeError) as error:
-        if "musicml" not in str(error):
+    except (ImportError, AttributeError, RuntimeError) as error:
+        # dask wraps the scheduler's error in a RuntimeError
+        if "musicml" not in f"{error} {error.__cause__}":
             raise
         raise InputError(
-            "A worker has no musicml, or another version ({error}). Install the same on each machine, and check it "
-            "with `musicml doctor --cluster ADDRESS`.",
-            error=error,
+            "The scheduler or a worker has no musicml, or another version ({error}). Install the same on each machine, "
+            "and check it with `musicml doctor --cluster ADDRESS`.",
+            error=error.__cause__ or error,
         ) from error
 
 
@@ -330,8 +338,9 @@ def _log_event(event: tuple[float, Any]) -> None:
 # The worker's side
 
 
-def _call_on_worker(call: _Call, job: Any) -> Any:
-    """Call the function with a job, and send its log messages to the client."""
+def _call_on_worker(call: _Call, task: bytes) -> Any:
+    """Call a function with a job, both pickled, and send its log messages to the client."""
+    import cloudpickle
     from distributed import get_worker
 
     global _is_worker
@@ -340,7 +349,8 @@ def _call_on_worker(call: _Call, job: Any) -> Any:
     _limit_threads(call.workers.get(_get_host(worker.address), 1))
     try:
         with _send_messages(worker, call), _interrupt_if_cancelled(worker, worker.get_current_task()):
-            return call.function(job)
+            function, job = cloudpickle.loads(task)
+            return function(job)
     except KeyboardInterrupt:  # it must not reach dask
         raise _StoppedError("the client has stopped") from None
 

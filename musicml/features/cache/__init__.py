@@ -21,7 +21,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,19 +34,6 @@ from musicml.features.cache.inventory import clear_cache, list_cache_entries, me
 from musicml.utils import InputError, parse_json, to_dict, write_atomically
 
 logger = logging.getLogger(__name__)
-
-
-class _MappedFile(NamedTuple):
-    """The arguments of `np.memmap` for a whole array in a file."""
-
-    path: Path
-    dtype: np.dtype
-    offset: int
-    shape: tuple[int, ...]
-
-    def open(self) -> np.ndarray:
-        """Map the file."""
-        return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
 
 
 @dataclass(frozen=True)
@@ -69,17 +56,6 @@ class Features:
     has_frames: bool
     key: str
     warnings: dict[str, list[str]]
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Describe a memory map by its file, which a worker of a cluster opens itself: copies would be too large."""
-        state, array = dict(vars(self)), self.array
-        if isinstance(array, np.memmap) and array.filename is not None:
-            state["array"] = _MappedFile(Path(array.filename).absolute(), array.dtype, array.offset, array.shape)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        array = state["array"]
-        vars(self).update(state, array=array.open() if isinstance(array, _MappedFile) else array)
 
     def get(self, index: int) -> np.ndarray:
         """Return one example's features: [shape=(n_frames, n_bins)], or of the fixed size."""
