@@ -1,0 +1,267 @@
+"""Commands on a cluster of three worker processes do what one process does."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from musicml.experiment import run as runs
+from musicml.utils import cluster as clusters
+from musicml.utils import connect_cluster, count_processes, map_in_processes
+from musicml.utils.errors import InputError
+from tests.conftest import TONES, write_tone
+from tests.evaluation.test_replication import PIECES, as_published
+from tests.fixtures.cluster_jobs import kill_once, log_and_square, sleep_until_interrupted
+from tests.fixtures.command_output import one_object
+from tests.fixtures.dask_cluster import start_cluster
+
+pytest.importorskip("distributed", reason="the extra cluster is not installed")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and locks of Unix")
+
+TUNED = TONES + "[tune]\nmodel.n_estimators = {low = 1, high = 40}\nmodel.max_depth = [1, 2, 4]\n"
+# a worker of another version, whose folders are others, and whose clock is a minute ahead
+FAULTY = """
+import time
+import musicml
+from musicml.experiment import cluster_check
+musicml.__version__ = "0.0.1"
+cluster_check.read_clock = lambda: time.time() + 60
+read_token = cluster_check.read_token
+cluster_check.read_token = lambda path: "" if "runs" in str(path) else read_token(path)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with start_cluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest.fixture
+def connected(cluster):
+    with connect_cluster(cluster.address):
+        yield
+
+
+@pytest.fixture(scope="module")
+def groups(tmp_path_factory):
+    """A folder of tones of two classes by six artists, two tracks each."""
+    root = tmp_path_factory.mktemp("own") / "grouped"
+    lines = ["file,group"]
+    for name, hertz in (("low", 200), ("high", 2500)):
+        for number in range(12):
+            write_tone(root / name / f"{number}.wav", hertz * (1 + 0.02 * number), 1.5)
+            lines.append(f"{name}/{number}.wav,{name}{number // 2}")
+    (root / "groups.csv").write_text("\n".join(lines))
+    return root
+
+
+def wait_until(is_so, seconds=60):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_results_come_in_order_with_the_messages_of_their_workers(connected, caplog):
+    caplog.set_level(logging.INFO, "musicml")
+    assert count_processes() == count_processes(most=2) == 3
+    results = list(map_in_processes(log_and_square, iter(range(12)), count_processes()))
+    assert [square for square, _ in results] == [job**2 for job in range(12)]
+    assert len({process for _, process in results} - {os.getpid()}) == 3
+    wait_until(lambda: "job 11" in caplog.messages)
+    assert list(map_in_processes(abs, range(-40, 0), 3, batch_size="auto")) == list(range(40, 0, -1))
+    with pytest.raises(TypeError, match="bad operand"):
+        list(map_in_processes(abs, [1, "a"], 3))
+
+
+def test_ctrl_c_stops_what_workers_do(connected, tmp_path):
+    paths = [tmp_path / str(number) for number in range(3)]
+
+    def press_ctrl_c():
+        wait_until(lambda: all(path.exists() for path in paths))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press_ctrl_c, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(map_in_processes(sleep_until_interrupted, paths, 3))
+    wait_until(lambda: [path.read_text() for path in paths] == ["interrupted"] * 3)
+    assert list(map_in_processes(abs, [-1], 3)) == [1]  # the workers are still there
+
+
+def test_folds_and_their_predictions_are_those_of_one_process(cluster, tones, tones_toml, musicml, tmp_path):
+    words = ["train", tones_toml, "--folder", tones, "--data-root", tmp_path / "data", "--set", "data.folds=3"]
+    found = []
+    for place, more in (("alone", []), ("cluster", ["--cluster", cluster.address])):
+        code, out, err = musicml(*words, "--runs", tmp_path / place, *more)
+        (run,) = runs.list_runs(tmp_path / place)
+        assert code == 0 and "fold 3 of 3" in err
+        numbers = [runs.get_fold(run, k).read("run.json")["process"]["id"] for k in (1, 2, 3)]
+        assert (os.getpid() in numbers) == (place == "alone")
+        found.append((out.splitlines()[1:3], (run.path / "predictions.csv").read_bytes()))
+        assert not list(run.path.glob(".*"))
+    assert found[0] == found[1]
+
+
+def test_a_leak_is_that_of_one_process(cluster, groups, tones_toml, musicml, tmp_path):
+    words = ["leak", tones_toml, "--folder", groups, "--data-root", tmp_path, "--seeds", 1, "--json"]
+    results = []
+    for more in ([], ["--cluster", cluster.address]):
+        code, out, _ = musicml(*words, "--runs", tmp_path / "runs", *more)
+        assert code == 0
+        results.append({key: value for key, value in one_object(out).items() if key != "file"})
+    assert results[0] == results[1]
+
+
+def test_an_audit_is_that_of_one_process(cluster, groups, musicml, monkeypatch, tmp_path):
+    monkeypatch.setattr("musicml.data.audit.scan.MIN_PARALLEL_FILES", {"sound": 1, "picture": 1})
+    results = []
+    for place, more in (("alone", []), ("cluster", ["--cluster", cluster.address])):
+        code, out, _ = musicml("audit", "--folder", groups, "--data-root", tmp_path / place, "--json", *more)
+        assert code == 0
+        results.append({key: value for key, value in one_object(out).items() if key != "file"})
+    assert results[0] == results[1] and results[0]["n"] == 24
+
+
+def test_train_all_and_replay_are_those_of_one_process(cluster, get_sample, musicml, tmp_path):
+    get_sample("gtzan", tmp_path / "data/sample")
+    home = tmp_path / "experiments"
+    (home / "as_published").mkdir(parents=True)
+    (home / "a_impossible.toml").write_text(TONES.replace("n_mels = 16", "n_mels = -1"))
+    (home / "tones.toml").write_text(TONES)
+    (home / "trees.toml").write_text(TONES.replace("n_estimators = 5", "n_estimators = 7"))
+    (home / "as_published/leaky.toml").write_text(as_published(TONES) + PIECES)
+    found = []
+    for place, options in (("alone", []), ("cluster", ["--cluster", cluster.address])):
+        origin = ("--data-root", tmp_path / "data", "--runs", tmp_path / place, "--data", "sample")
+        code, out, err = musicml("train-all", "--experiments", home, *origin, "--jobs", 1, *options)
+        assert code == 1 and "failed: features.n_mels = -1" in err and "Traceback" not in err
+        table = [line.split()[:4] for line in out.splitlines()[1:4]]
+        code, out, _ = musicml(
+            "replay", home / "as_published/leaky.toml", *origin, "--json", *more[: 2 * (place != "alone")]
+        )
+        (replay,) = one_object(out)["replays"]
+        assert code == 0 and replay["error"] == ""
+        made = {run.info.experiment: run for run in runs.list_runs(tmp_path / place) if run.info.protocol == "honest"}
+        csvs = [(made[name].path / "predictions.csv").read_bytes() for name in ("tones", "trees")]
+        found.append((table, csvs, replay["rows"], replay["worth"]))
+        is_here = {run.info.table["process"]["id"] == os.getpid() for run in made.values()}
+        assert is_here == {place == "alone"}
+    assert found[0] == found[1]
+
+
+def test_three_processes_and_then_a_cluster_make_exactly_as_many_trials_as_asked(
+    cluster, tones, started, musicml, tmp_path
+):
+    path = tmp_path / "tuned.toml"
+    path.write_text(TUNED)
+    words = ["tune", path, "--folder", tones, "--data-root", tmp_path / "data", "--runs", tmp_path / "runs", "--json"]
+    assert musicml(*words, "--trials", 1)[0] == 0  # computes the features
+    processes = [started(*words, "--trials", 7) for _ in range(3)]
+    results = [one_object(process.communicate(timeout=120)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    (home,) = (tmp_path / "runs/tunes").iterdir()
+    assert all(result["trials"] == results[0]["trials"] for result in results)
+    assert [trial["number"] for trial in results[0]["trials"]] == list(range(1, 8))
+    assert sorted(path.name for path in (home / "trials").iterdir()) == [f"000{k}" for k in range(1, 8)]
+    code, out, err = musicml(*words, "--trials", 12, "--cluster", cluster.address)
+    trials = one_object(out)["trials"]
+    assert code == 0 and trials[:7] == results[0]["trials"] and "trial 12 of 12" in err
+    assert [trial["number"] for trial in trials] == list(range(1, 13)) == [trial["number"] for trial in trials]
+    states = [json.loads((path / "run.json").read_text()) for path in sorted((home / "trials").iterdir())]
+    assert len(states) == 12 and all(state["process"]["id"] != os.getpid() for state in states[7:])
+    assert not list(home.glob(".*"))
+
+
+def list_of_workers(out):
+    return [finding for finding in one_object(out)["findings"] if "tcp" in finding["what"]]
+
+
+def test_doctor_names_what_differs_on_a_worker(cluster, musicml, tmp_path):
+    words = ["doctor", "--data-root", tmp_path / "data", "--runs", tmp_path / "runs", "--json", "--cluster"]
+    good = [
+        finding for finding in one_object(musicml(*words, cluster.address)[1])["findings"] if "tcp" in finding["what"]
+    ]
+    assert [finding["state"] for finding in good] == ["ok"] * 3
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    cluster.add_worker("--preload", tmp_path / "faulty.py", "--nthreads", 2)
+    try:
+        cluster.wait_for_workers(4)
+        code, out, _ = musicml(*words, cluster.address)
+        findings = list_of_workers(out)
+        with connect_cluster(cluster.address), pytest.raises(InputError, match=r"same musicml .* has 0\.0\.1, and"):
+            list(map_in_processes(time.sleep, [0.5] * 8, 4))
+    finally:
+        cluster.workers[-1].terminate()
+        cluster.workers.pop().wait()
+    problems = [finding for finding in findings if finding["state"] == "problem"]
+    assert code == 1 and len({finding["what"] for finding in problems}) == 1
+    assert [finding["state"] for finding in findings].count("ok") == 3
+    text = "\n".join(finding["words"] for finding in problems)
+    assert "musicml 0.0.1, but " in text and "clock differs by +60.0 s" in text and "2 threads" in text
+    assert f"{tmp_path}/runs is another folder there" in text and "data is another" not in text and len(problems) == 4
+    assert not list(tmp_path.rglob(".musicml*"))
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("lokal", "Expected --cluster local, slurm or an address such as tcp://host:8786, got 'lokal'"),
+        ("tcp://127.0.0.1:9", "Expected dask's scheduler at tcp://127.0.0.1:9, but none answered"),
+        ("what://127.0.0.1:9", "Expected dask's scheduler at what://"),
+    ],
+)
+def test_an_address_that_is_none_ends_in_one_sentence(address, sentence, musicml, monkeypatch):
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
+    code, out, err = musicml("doctor", "--cluster", address)
+    assert code == 2 and out == "" and sentence in err and len(err.splitlines()) == 1
+
+
+def test_without_dask_the_command_that_installs_it_is_named(musicml, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, _, err = musicml("doctor", "--cluster", "local")
+    assert code == 2 and 'pip install "musicml[cluster]"' in err and len(err.splitlines()) == 1
+
+
+SBATCH = """#!/bin/sh
+echo "$@" >> {folder}/submitted
+setsid sh "$1" > {folder}/log 2>&1 &
+echo $! > {folder}/pid
+echo "Submitted batch job 1"
+"""
+
+
+def test_jobs_of_slurm_are_workers(tmp_path, monkeypatch):
+    """A stand-in for `sbatch` runs the job script of dask-jobqueue at once."""
+    import dask
+
+    pytest.importorskip("dask_jobqueue")
+    for name, text in (("sbatch", SBATCH.format(folder=tmp_path)), ("scancel", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    with pytest.raises(InputError, match=r"SLURM's jobs need .* Write them to ~/.config/dask/jobqueue.yaml"):
+        with connect_cluster("slurm"):
+            pass
+    try:
+        settings = {"cores": 1, "memory": "1GB", "interface": "lo", "local-directory": str(tmp_path)}
+        with dask.config.set({f"jobqueue.slurm.{key}": value for key, value in settings.items()}):
+            with connect_cluster("slurm:1"):
+                assert dict(map_in_processes(log_and_square, [3], 2)).keys() == {9}
+        assert len((tmp_path / "submitted").read_text().splitlines()) == 1
+    finally:
+        with pytest.MonkeyPatch.context():
+            os.killpg(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_the_workers_of_this_machine_survive_a_kill(tmp_path):
+    with connect_cluster("local:2"):
+        done = set(map_in_processes(kill_once, [(tmp_path / "killed", number) for number in range(4)], 2))
+    assert done == {0, 1, 2, 3} and shutil.disk_usage(tmp_path)
