@@ -45,12 +45,7 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
     InputError
         If the data and the experiment do not fit each other; before any file is read, if possible.
     """
-    check_lists(dataset, experiment.data.split)  # cheap checks first, before hours of reading
-    clip = make_clip_spec(experiment)
-    check_single_label(experiment, dataset)
-    check_before_training = getattr(get_family(experiment.family), "check_before_training", None)
-    if check_before_training:
-        check_before_training(experiment.model, clip.length, data_root)
+    clip = check_before_reading(experiment, dataset, data_root)
     dataset, features = read_features(experiment, dataset, data_root, clip)  # unreadable files leave before the split
     cut = experiment.published is not None and experiment.published.pieces
     if cut:  # the fault that is replicated: clips of one track count as independent
@@ -75,6 +70,17 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
     if digests is None:
         digests = dict(digest_examples(split_data, data_root / CACHE_FOLDER))
     return trainer.TrainingData(split_data, split, features.select(is_kept), clip, folds, digests=digests)
+
+
+def check_before_reading(experiment: Experiment, dataset: Dataset, data_root: Path) -> ClipSpec:
+    """Make the cheap checks, before hours of reading, and return how tracks are cut into clips."""
+    check_lists(dataset, experiment.data.split)
+    clip = make_clip_spec(experiment)
+    check_single_label(experiment, dataset)
+    check_before_training = getattr(get_family(experiment.family), "check_before_training", None)
+    if check_before_training:
+        check_before_training(experiment.model, clip.length, data_root)
+    return clip
 
 
 def check_single_label(experiment: Experiment, dataset: Dataset) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data import digest_examples
+from musicml.data import count_known_digests, digest_examples
 from musicml.data.datasets import KINDS, Dataset, Excluded
 from musicml.data.io import READER_VERSION
 from musicml.features import audio_features
@@ -85,18 +85,9 @@ def get_features(
     InputError
         If the settings do not fit the dataset, the disk is full, or no file can be read.
     """
+    check_kind(dataset, settings)
     if isinstance(settings, audio_features.VGGish):
         return dataset, _take_vggish(dataset)
-    kind = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
-    # a spectrogram is read from a picture or drawn from sound
-    if dataset.kind != kind and not isinstance(settings, audio_features.Spectrogram):
-        raise InputError(
-            "This experiment needs {kind} files, but {dataset_name} holds {dataset_kind} files. Choose an experiment "
-            "for {dataset_kind}s.",
-            kind=KINDS[kind],
-            dataset_name=dataset.name,
-            dataset_kind=KINDS[dataset.kind],
-        )
     key = compute_cache_key(dataset, settings, least_samples, Path(root))
     folder = Path(root) / key
     for _ in range(3):  # another process may clear the cache meanwhile
@@ -108,6 +99,38 @@ def get_features(
             return open_features(dataset, settings, folder, key)
         shutil.rmtree(folder, ignore_errors=True)
     return open_features(dataset, settings, folder, key)
+
+
+def check_kind(dataset: Dataset, settings: Any) -> None:
+    """Raise an error if such features can't be computed from the dataset's kind of files, or do not come with it."""
+    if isinstance(settings, audio_features.VGGish):
+        _take_vggish(dataset)
+        return
+    kind = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
+    # a spectrogram is read from a picture or drawn from sound
+    if dataset.kind != kind and not isinstance(settings, audio_features.Spectrogram):
+        raise InputError(
+            "This experiment needs {kind} files, but {dataset_name} holds {dataset_kind} files. Choose an experiment "
+            "for {dataset_kind}s.",
+            kind=KINDS[kind],
+            dataset_name=dataset.name,
+            dataset_kind=KINDS[dataset.kind],
+        )
+
+
+def count_cached_files(dataset: Dataset, settings: Any, root: Path, least_samples: int = 0) -> int:
+    """Count the files whose features need not be computed. No file is read, and nothing is written."""
+    n = len(dataset.examples)
+    if isinstance(settings, audio_features.VGGish):
+        return n
+    if count_known_digests(dataset, Path(root)) < n:  # the key needs the content of all files
+        return 0
+    return n if _is_current(Path(root) / compute_cache_key(dataset, settings, least_samples, Path(root))) else 0
+
+
+def get_storage_type(settings: Any) -> np.dtype:
+    """Return the type in which the cache stores values of features."""
+    return np.dtype(np.uint8 if isinstance(settings, audio_features.Pixels) else np.float32)
 
 
 def compute_cache_key(dataset: Dataset, settings: Any, least_samples: int, root: Path) -> str:
@@ -163,7 +186,7 @@ def open_features(dataset: Dataset, settings: Any, folder: Path, key: str) -> tu
     has_frames = not isinstance(settings, audio_features.Pixels)
     shape = (-1, settings.n_bins) if has_frames else (-1, settings.height, settings.width, 3)
     # a memory map loads only the pages that are read, so features may be larger than memory
-    array = np.memmap(folder / "array.bin", np.float32 if has_frames else np.uint8, "r").reshape(shape)
+    array = np.memmap(folder / "array.bin", get_storage_type(settings), "r").reshape(shape)
 
     length = np.array(index["lengths"])
     features = Features(array, np.cumsum(length) - length, length, has_frames, key, index["warnings"])
