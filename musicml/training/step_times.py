@@ -23,7 +23,7 @@ from musicml.training import device, fit, stages, trainer
 from musicml.training.batches import AugmentedView, Batches, RandomViews
 
 MAX_STEPS, MIN_STEPS, MAX_STAGE_SECONDS = 30, 3, 8.0  # timed after the first one, which compiles
-N_VAL_STEPS = 4
+N_VAL_STEPS = 6
 FROZEN_BATCH_SIZE, MAX_FROZEN_SECONDS = 32, 4.0  # as in `stages.compute_frozen_outputs`
 POLL_SECONDS = 0.02
 
