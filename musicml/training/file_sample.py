@@ -48,7 +48,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class FileMeasurement:
-    """What one file takes.
+    """The measurement of one file.
 
     Attributes
     ----------

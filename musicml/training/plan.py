@@ -69,7 +69,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training will take. All sizes are in bytes and all times in seconds.
+    """Estimates of a training. All sizes are in bytes and all times in seconds.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Plan:
     batch_size : None for a model without epochs
     seconds_per_file, spread_per_file : to compute features, while all cores do
     times : on this machine, then on workers
-    notes : what was not measured
+    notes : remarks, such as on parts that were not measured
     """
 
     experiment: str
@@ -312,7 +312,7 @@ def _estimate_memory(dataset: Dataset, sample: FileSample, models: Models, steps
 
 
 def _list_notes(experiment: Experiment, sample: FileSample, models: Models, steps: Any, cache: float) -> list[str]:
-    """Return what a reader should know about the estimates."""
+    """List remarks on how far the estimates can be trusted."""
     import psutil
 
     refused = [file for file in sample.files if file.refused]

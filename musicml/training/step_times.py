@@ -138,7 +138,7 @@ def _time_frozen(model: Any, clips: Clips, clock: _Clock) -> tuple[tuple[StageTi
 
 @dataclass
 class _Clock:
-    """What the stages of a training share while they are timed."""
+    """Times the stages of one training, which share its targets and its batch size."""
 
     experiment: Experiment
     task: str
