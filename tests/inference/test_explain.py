@@ -17,7 +17,7 @@ from musicml.inference import explain
 from musicml.inference.explain import class_activation, occlusion
 from musicml.inference.predictor import Predictor
 from musicml.models import registry, transfer
-from tests.conftest import EXPERIMENTS, PLAIN, set_words, write_tone
+from tests.conftest import EXPERIMENTS, PLAIN, set_words, unexported, write_tone
 from tests.fixtures import saliency_data as telling
 from tests.fixtures.near import off
 from tests.fixtures.small_backbone import use_small_mobilenet
@@ -401,6 +401,7 @@ def test_the_peak_of_an_occlusion_lies_in_the_tone_whose_pitch_tells(tmp_path):
 @pytest.mark.skipif(
     not os.environ.get("MUSICML_SHARED_DATA"), reason="MUSICML_SHARED_DATA names no folder with ImageNet's weights"
 )
+@unexported()
 def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_disc_whose_tint_tells(tmp_path, monkeypatch):
     """A hidden layer stands behind the backbone."""
 
