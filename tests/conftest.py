@@ -387,15 +387,6 @@ def tags_run(musicnn_root, tmp_path_factory):
 
 
 @pytest.fixture
-def eager():
-    """Have no graph traced, which takes longer than a few steps without one."""
-    tf = pytest.importorskip("tensorflow")
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
 def whole_musicnn(monkeypatch):
     """Build musicnn in its published size."""
     monkeypatch.setattr(pretrained_audio, "SIZES", WHOLE_MUSICNN)

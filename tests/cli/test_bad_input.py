@@ -259,12 +259,12 @@ def test_a_read_only_disk_ends_in_a_message(refuse, monkeypatch):
     assert "its folder is not writable" in refuse(words=["--set", "features.n_mels=30"])
 
 
-# batches that take half a second each: when the person stops the training, TensorFlow is waiting for one
+# batches that take a fifth of a second each: when the person stops the training, TensorFlow is waiting for one
 SLOW = """
 import time
 from musicml.training.batches import Batches
 quick = Batches.make_batch
-Batches.make_batch = lambda *asked: time.sleep(0.5) or quick(*asked)
+Batches.make_batch = lambda *asked: time.sleep(0.2) or quick(*asked)
 """
 
 

@@ -44,6 +44,15 @@ def read_history(folder):
         return list(csv.DictReader(source))
 
 
+@pytest.fixture
+def eager():
+    """Have no graph traced, which takes longer than a few steps without one."""
+    tf = pytest.importorskip("tensorflow")
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def score(model):
     return float((model.predict(X, verbose=0).argmax(axis=1) == Y.argmax(axis=1)).mean())
 

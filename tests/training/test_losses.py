@@ -49,7 +49,7 @@ def test_validation_counts_observed_cells_alike_whatever_the_size_of_a_batch(tmp
 
 @pytest.mark.numeric
 @pytest.mark.parametrize("weights", [None, np.array([1.0, 2.0, 0.5, 1.0], np.float32)])
-def test_validation_of_one_label_each_does_not_depend_on_the_size_of_a_batch_either(tmp_path, weights, eager):
+def test_validation_of_one_label_each_does_not_depend_on_the_size_of_a_batch_either(tmp_path, weights):
     figures = [fit_once(tmp_path / str(size), size, "single", weights)[1] for size in (1, 7, 45)]
     for other in figures[1:]:
         assert other == pytest.approx(figures[0], rel=1e-5)

@@ -70,7 +70,6 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(("since", "options"), [((0, 0), {}), ((1, 3), {"ema": 0.9}), ((1, 3), {"schedule": "cosine"})])
-@pytest.mark.usefixtures("eager")
 def test_a_training_that_does_not_fit_becomes_that_of_a_smaller_batch_and_rate(tmp_path, limit_memory, since, options):
     _, wanted, _, _ = train(tmp_path / "small", batch_size=4, learning_rate=0.025, **options)
     limit_memory(4, since)
@@ -98,7 +97,7 @@ def test_it_goes_on_from_the_last_epoch_that_was_kept(tmp_path, limit_memory, op
 
 
 def test_a_resumed_training_goes_on_with_the_smaller_batch_and_one_killed_before_that_with_its_rate(
-    tmp_path, limit_memory, stopped_at, monkeypatch, eager
+    tmp_path, limit_memory, stopped_at, monkeypatch
 ):
     sizes = limit_memory(8, (2, 2))
     _, wanted, _, _ = train(tmp_path / "uncut")
