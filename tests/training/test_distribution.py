@@ -1,0 +1,120 @@
+"""Several devices train as one does: each takes a part of every batch, and their gradients are averaged."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from musicml.training import batches, distribution
+from musicml.utils.errors import InputError
+from tests.conftest import EXPERIMENTS
+
+# train a network on tones with each setting, in a process of its own: the number of devices can't be changed later
+TRAIN = """
+import json, sys
+folder, data, root, names, changes = sys.argv[1:]
+import keras
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+from pathlib import Path
+from musicml.experiment import config
+from musicml.training import train
+for name in names.split():
+    read = config.read_experiment(Path(root, "network.toml"), {**json.loads(changes), "training.devices": name})
+    run = train.train_experiment(read, Path(data), Path(root, name), folder=Path(folder), deterministic=True)
+    print(json.dumps([name, str(run.path), run.info.device]))
+"""
+
+
+def train(words, network_toml, tones, data_root, root, changes, **variables):
+    """Train with one device and with all, in a new process; return weights and device by setting."""
+    root.mkdir(exist_ok=True)
+    (root / "network.toml").write_bytes(network_toml.read_bytes())
+    command = [sys.executable, "-c", TRAIN, tones, data_root, root, words, json.dumps(changes)]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, env={**os.environ, **variables}, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+
+
+@pytest.fixture
+def recurrent_toml(network_toml, tmp_path):
+    """An experiment without batch normalization, which TensorFlow computes on each device's part alone."""
+    text = network_toml.read_text().replace("log_mel", "mfcc").replace("n_mels = 16", "n_mels = 16\nn_mfcc = 8")
+    path = tmp_path / "recurrent.toml"
+    path.write_text(text.replace('family = "cnn"\nfilters = [4]', 'family = "recurrent"\nunits = [4]\ndropout = 0.0'))
+    return path
+
+
+def read_weights(path):
+    import keras
+
+    return keras.saving.load_model(f"{path}/model.keras", compile=False).get_weights()
+
+
+def assert_equal_weights(paths):
+    one, *others = map(read_weights, paths)
+    for other in others:
+        for a, b in zip(one, other, strict=True):
+            assert np.abs(a - b).max() <= 1e-5 * np.abs(a).max()
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("size", [8, 14])  # 34 clips for training: the last batch has 2 or 6
+def test_two_devices_of_tensorflow_train_as_one(recurrent_toml, tones, data_root, tmp_path, size):
+    pytest.importorskip("tensorflow")
+    rows = train("one all", recurrent_toml, tones, data_root, tmp_path / "runs", {"training.batch_size": size})
+    assert [(name, device) for name, _, device in rows] == [("one", "CPU"), ("all", "2 x CPU")]
+    assert_equal_weights([path for _, path, _ in rows])
+
+
+class Counted:
+    """Clips whose values are their numbers."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def get(self, places):
+        return places[:, None].astype(np.float32)
+
+
+@pytest.mark.parametrize(("n", "size", "n_devices", "n_processes"), [(34, 8, 4, 2), (32, 8, 2, 1), (35, 12, 6, 3)])
+def test_processes_make_different_parts_of_the_same_batches(n, size, n_devices, n_processes):
+    def make(process):
+        made = batches.Batches(Counted(n), None, size, seed=1, workers=0)
+        made.share_among(n_devices, n_processes, process)
+        return made
+
+    whole, parts = batches.Batches(Counted(n), None, size, seed=1, workers=0), [make(k) for k in range(n_processes)]
+    left = n % size // n_devices * n_devices
+    assert {len(part) for part in parts} == {n // size + (left > 0)}
+    for k in range(len(parts[0])):
+        found = np.concatenate([part[k][0] for part in parts])
+        assert np.array_equal(found, whole[k][0][: len(found)]) and len(found) == (size if k < n // size else left)
+
+
+@pytest.mark.parametrize(("n", "size"), [(34, 9), (3, 8)])
+def test_a_batch_that_can_not_be_divided_is_refused(n, size):
+    made = batches.Batches(Counted(n), None, size, seed=1, workers=0)
+    with pytest.raises(InputError, match="multiple of the 4 devices"), distribution.Devices(4).divide_batches(made):
+        pass
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+@pytest.mark.parametrize("n_clips", range(1, 40))
+def test_no_batch_of_validation_looks_like_a_part_or_leaves_a_device_without_a_clip(n_clips, n_processes):
+    devices = distribution.Devices(4, n_processes, divided={4, 2})
+    size = devices.choose_whole_size(n_clips, 8)
+    assert 1 <= size <= 8
+    if n_clips > 4:
+        assert n_clips % size == 0 or n_clips % size >= 4
+        assert n_processes == 1 or not {size, n_clips % size} & {4, 2}
