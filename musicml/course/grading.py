@@ -387,11 +387,11 @@ def describe_grade(grade: Grade) -> Message:
 
 def format_grade(grade: Grade, language: str = "en") -> tuple[str, ...]:
     """Format a grade as cells of a printed table: student, assignment, result, rank, remarks."""
-    result = "–" if grade.value is None else f"{grade.value:.3f}"
+    result = "–" if grade.value is None else format_number(grade.value, language, ".3f")
     if grade.value is not None and grade.interval:
         low, high = grade.interval
         interval = Message("{value:.3f} ({low:.3f} to {high:.3f})", value=grade.value, low=low, high=high)
         result = translate(interval, language)
     rank = "–" if grade.rank is None else f"{grade.rank}{'=' if grade.tied_with else ''}"
     remarks = "; ".join(translate(remark, language).rstrip(".") for remark in grade.remarks)
-    return grade.submission.student, grade.submission.assignment or "–", format_number(result, language), rank, remarks
+    return grade.submission.student, grade.submission.assignment or "–", result, rank, remarks
