@@ -489,4 +489,4 @@ def test_a_zip_file_with_damaged_content_is_named_and_the_table_beside_it_counts
     content[45:60] = b"\xff" * 15  # inside the compressed stream
     (handed_in / "siti/report.zip").write_bytes(content)
     (grade,) = grading.grade_submissions(handed_in, course).grades
-    assert grade.value == 1 and "report.zip is damaged" in grade.remarks[0]
+    assert grade.value == 1 and "report.zip can't be unpacked" in grade.remarks[0]
