@@ -1,7 +1,6 @@
 """Submissions are graded with intervals and ties; copies, leaked keys, changed runs and damaged files are named."""
 
 import csv
-import dataclasses
 import io
 import json
 import shutil
@@ -10,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from musicml import data
 from musicml.course import assignments, grading, submissions
 from musicml.course.assignments import compute_seal, make_course
 from musicml.experiment.run import Run
@@ -383,15 +383,19 @@ def test_a_run_without_digests_or_of_folds_is_no_changed_run(course, handed_in, 
 
 
 @pytest.fixture(scope="module")
-def small_course(tmp_path_factory):
+def small_course(get_sample, tmp_path_factory):
     """A class folder made of little data."""
-    folder = tmp_path_factory.mktemp("class") / "course"
+    folder, seeds = tmp_path_factory.mktemp("class") / "course", []
+
+    def generate(root, seed, only, scale):
+        seeds.append(seed)
+        get_sample(*only, root)
+
     with pytest.MonkeyPatch.context() as patched:
-        scales = {"genres": 0.02, "pictures": 0.02, "many_labels": 0.3, "faults": 0.05}
-        small = {name: dataclasses.replace(one, scale=scales[name]) for name, one in assignments.ASSIGNMENTS.items()}
-        patched.setattr(assignments, "ASSIGNMENTS", small)
+        patched.setattr(data, "generate_sample_data", generate, raising=False)
         patched.setattr(assignments, "N_FAULTY", 2)
         make_course(folder, seed=3)
+    assert len(set(seeds)) == len(assignments.ASSIGNMENTS), "each has data of its own"
     return folder
 
 
