@@ -155,7 +155,9 @@ def make_course(folder: Path, names: Sequence[str] = (), seed: int | None = None
         if not existed and folder.exists():
             folder.rmdir()
         raise
+    (folder / KEYS).chmod(0o700)  # on a shared machine, students are other users
     write_json(folder / COURSE_FILE, {"format_version": FORMAT_VERSION, "assignments": made})
+    write_text(folder / ".gitignore", f"# never to be handed out\n/{KEYS}/\n/{COURSE_FILE}\n")
     return [folder / STUDENTS / name for name in names]
 
 

@@ -412,6 +412,8 @@ def test_a_package_has_all_test_files_and_nothing_of_the_key(name, small_course)
     assert not any(str(content["seed"]) == str(value) for value in facts.values())
     assert not [path for path in package.rglob("*") if path.name in ("SOURCE.json", "split.csv")]
     order = key.targets.argmax(axis=1)
+    assert (small_course / "key").stat().st_mode & 0o777 == 0o700
+    assert {"/key/", "/course.json"} <= set((small_course / ".gitignore").read_text().split())
     assert name == "many_labels" or (np.diff(order) != 0).sum() > len(set(order)), "the order must not tell the class"
     for language, word in (("", "synthetic"), (".id", "sintetis")):
         assert word in (package / f"README{language}.md").read_text()
