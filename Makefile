@@ -56,6 +56,7 @@ dashboard: $(READY) ## explore the runs in a browser; MUSICML_RUNS and MUSICML_D
 
 lessons: $(LESSONS) ## build the notebooks of the lessons, lessons/en and lessons/id, from lessons/src
 	@.venv/bin/python -m lessons.build
+	@echo "lessons/en and lessons/id. Copy and open them with: .venv/bin/musicml lessons"
 
 lessons-teacher: $(LESSONS) ## build them with solutions, in build/lessons-teacher
 	@.venv/bin/python -m lessons.build --teacher build/lessons-teacher
