@@ -72,7 +72,7 @@ test: $(DEV) ## run the tests; ARGS="-k splits" selects some
 test-jax: $(JAX) ## run the JAX tests in .venv-jax, an environment without TensorFlow
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null \
 	  || { echo "TensorFlow is installed in .venv-jax but must not be: rm -r .venv-jax, then make test-jax" >&2; exit 1; }
-	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-jax/bin/python -m pytest -q tests/training/test_jax.py $(ARGS)
+	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-jax/bin/python -m pytest -q -m "jax or not browser" tests/training/test_jax.py tests/training/test_distribution.py $(ARGS)
 
 test-browser: $(DEV) ## test the dashboard in Chromium; MUSICML_SCREENSHOTS sets a folder for screenshots
 	@.venv/bin/python -m tests.browser.tabs

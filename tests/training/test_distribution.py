@@ -2,15 +2,17 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from musicml.training import batches, distribution
 from musicml.utils.errors import InputError
-from tests.conftest import EXPERIMENTS
 
 # train a network on tones with each setting, in a process of its own: the number of devices can't be changed later
 TRAIN = """
@@ -23,24 +25,40 @@ if keras.backend.backend() == "tensorflow":
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 from pathlib import Path
 from musicml.experiment import config
+from musicml.experiment import list_runs
 from musicml.training import train
+from musicml.training.callbacks import Progress
+begin = Progress.on_epoch_begin
+
+def stop(self, epoch, logs=None):
+    if epoch == 1:
+        raise KeyboardInterrupt
+    begin(self, epoch, logs)
+
 for name in names.split():
-    read = config.read_experiment(Path(root, "network.toml"), {**json.loads(changes), "training.devices": name})
-    run = train.train_experiment(read, Path(data), Path(root, name), folder=Path(folder), deterministic=True)
+    changed = {**json.loads(changes), "training.devices": name.removesuffix("_resumed")}
+    read = config.read_experiment(Path(root, "network.toml"), changed)
+    words = (read, Path(data), Path(root, name))
+    Progress.on_epoch_begin = stop if name.endswith("_resumed") else begin
+    try:
+        run = train.train_experiment(*words, folder=Path(folder), deterministic=True)
+    except KeyboardInterrupt:
+        Progress.on_epoch_begin = begin
+        run = train.resume_run(list_runs(Path(root, name))[0])
     print(json.dumps([name, str(run.path), run.info.device]))
 """
 
 
 def train(words, network_toml, tones, data_root, root, changes, **variables):
     """Train with one device and with all, in a new process; return weights and device by setting."""
-    root.mkdir(exist_ok=True)
+    root.mkdir(exist_ok=True, parents=True)
     (root / "network.toml").write_bytes(network_toml.read_bytes())
     command = [sys.executable, "-c", TRAIN, tones, data_root, root, words, json.dumps(changes)]
     done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, env={**os.environ, **variables}, timeout=300
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('["')]
 
 
 @pytest.fixture
@@ -66,11 +84,12 @@ def assert_equal_weights(paths):
 
 
 @pytest.mark.numeric
-@pytest.mark.parametrize("size", [8, 14])  # 34 clips for training: the last batch has 2 or 6
-def test_two_devices_of_tensorflow_train_as_one(recurrent_toml, tones, data_root, tmp_path, size):
+def test_two_devices_of_tensorflow_train_as_one_and_resume(recurrent_toml, tones, data_root, tmp_path):
     pytest.importorskip("tensorflow")
-    rows = train("one all", recurrent_toml, tones, data_root, tmp_path / "runs", {"training.batch_size": size})
-    assert [(name, device) for name, _, device in rows] == [("one", "CPU"), ("all", "2 x CPU")]
+    # 34 clips for training: the last batch has 6
+    changes = {"training.batch_size": 14, "training.ema": 0.9}
+    rows = train("one all all_resumed", recurrent_toml, tones, data_root, tmp_path / "runs", changes)
+    assert [device for _, _, device in rows] == ["CPU", "2 x CPU", "2 x CPU"]
     assert_equal_weights([path for _, path, _ in rows])
 
 
@@ -118,3 +137,24 @@ def test_no_batch_of_validation_looks_like_a_part_or_leaves_a_device_without_a_c
     if n_clips > 4:
         assert n_clips % size == 0 or n_clips % size >= 4
         assert n_processes == 1 or not {size, n_clips % size} & {4, 2}
+
+
+@pytest.mark.jax
+@pytest.mark.numeric
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="KERAS_BACKEND is not jax (make test-jax)")
+def test_four_devices_of_jax_and_two_processes_train_as_one_device(recurrent_toml, tones, data_root, tmp_path):
+    changes = {"training.batch_size": 8}
+    four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    one, whole = train("one all", recurrent_toml, tones, data_root, tmp_path / "runs", changes, **four)
+    assert (one[2], whole[2]) == ("CPU", "4 x CPU")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    shared = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_COORDINATOR_ADDRESS": address}
+    shared |= {"JAX_NUM_PROCESSES": "2", "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo"}
+    with ThreadPoolExecutor() as pool:
+        words = ("all", recurrent_toml, tones, data_root, tmp_path / "both", changes)
+        first, second = pool.map(lambda k: train(*words, JAX_PROCESS_ID=str(k), **shared), range(2))
+    assert first[0][2] == "4 x CPU" and not Path(second[0][1]).exists(), "only the first process has a run"
+    assert [path.name for path in (tmp_path / "both/all").iterdir() if path.is_dir()] == [Path(first[0][1]).name]
+    assert_equal_weights([one[1], whole[1], first[0][1]])
