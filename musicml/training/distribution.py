@@ -35,7 +35,7 @@ class Devices:
     n : int, number of devices of all processes
     n_processes, process : int, number of processes that train the model together, and the number of this one
     strategy : TensorFlow's strategy or Keras's distribution; None for one device
-    divided : sizes of this process's part of a batch. A batch of another size is computed whole by each device.
+    divided : on JAX, sizes of this process's part of a batch. Each device computes a batch of another size whole.
     """
 
     n: int = 1
@@ -79,8 +79,9 @@ class Devices:
                 n_clips=n_clips,
             )
         batches.share_among(self.n, self.n_processes, self.process)
-        sizes = {batches.batch_size, n_clips % batches.batch_size // self.n * self.n}
-        self.divided = {size // self.n_processes for size in sizes}
+        if import_keras().backend.backend() == "jax":
+            sizes = {batches.batch_size, n_clips % batches.batch_size // self.n * self.n}
+            self.divided = {size // self.n_processes for size in sizes if size}
         try:
             yield
         finally:
@@ -94,8 +95,7 @@ class Devices:
         """
         if self.n == 1:
             return size
-        taken = self.divided if self.n_processes > 1 else set()
-        sizes = (s for s in range(size, 0, -1) if not taken & {s, n_clips % s} and not 0 < n_clips % s < self.n)
+        sizes = (s for s in range(size, 0, -1) if not self.divided & {s, n_clips % s} and not 0 < n_clips % s < self.n)
         return next(sizes, size)
 
 

@@ -153,6 +153,8 @@ def train_network(
     logger.info("dtype policy: %s (%s)", policy, reason)
     spec = make_model_spec(experiment, material, clips["train"], info.seed, Path(info.data.root))
     devices = distribution.choose_devices(training.devices)
+    if training.devices == "all":
+        logger.info("devices: %s x %s", devices.n, device.get_device()[0])
     with devices.activate():
         model, weights = build_untrained_model(experiment, spec, info)
     run.update(
