@@ -273,9 +273,9 @@ def _describe_failure(number: str, exercise: Exercise, answer: Any, error: Excep
 
 
 def _has_decimal_comma(answer: Any) -> bool:
-    """Return whether an answer is a number with a comma before its decimals: text, or two whole numbers for Python."""
+    """Return whether an answer is a number with a comma before its decimals: text, or 0,5 that became (0, 5)."""
     if isinstance(answer, tuple):
-        return len(answer) == 2 and all(type(part) is int for part in answer)
+        return len(answer) == 2 and all(type(part) is int for part in answer) and answer[0] == 0
     return isinstance(answer, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*%?\s*", answer) is not None
 
 

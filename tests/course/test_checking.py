@@ -80,7 +80,8 @@ def test_a_function_that_fails_is_named_with_its_error(monkeypatch):
 @pytest.mark.parametrize("answer", [(0, 372), "0,372", "37,2 %"])
 def test_a_decimal_comma_is_explained(answer):
     assert "a point, not a comma" in checking.grade_answer("5.7", answer).message
-    assert "a point, not a comma" not in checking.grade_answer("5.7", (0.3, 7)).message
+    for other in ((14, 19), (0, 1, 2), "0.372 or so"):
+        assert "a point, not a comma" not in checking.grade_answer("5.7", other).message
 
 
 def test_feedback_has_the_language_of_the_notebooks_folder(tmp_path, monkeypatch, capsys):

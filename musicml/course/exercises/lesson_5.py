@@ -248,11 +248,11 @@ EXERCISES: dict[str, Exercise] = {
                 Message("Black and white have changed places."),
             ),
             Mistake(
-                lambda answer: any(_returns_scaled(PIXELS / 128.0 - 1 + shift)(answer) for shift in (0, 1 / 128)),
+                _returns_scaled(PIXELS / 128 - 1),
                 Message("This is nearly right. Which values do 0 and 255 get?"),
             ),
             Mistake(
-                lambda answer: is_array(PIXELS / 127.5 - 1)(answer(PIXELS.astype(float))),
+                lambda answer: any(is_array(PIXELS / half - 1)(answer(PIXELS.astype(float))) for half in (127.5, 128)),
                 Message("The numbers wrap around: 2 * 200 is 144 as uint8. Convert to floating-point numbers first."),
             ),
             Mistake(

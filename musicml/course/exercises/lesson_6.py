@@ -43,7 +43,7 @@ def _compute_wald(n_correct: int, n: int) -> tuple[float, float]:
     return share - spread, share + spread
 
 
-def _is_interval(compute: Callable[[int, int], tuple[float, float]]) -> Callable[[Any], bool]:
+def _is_interval(compute: Callable[[int, int], tuple[float, ...]]) -> Callable[[Any], bool]:
     """Make a predicate: a function returns the same intervals as `compute`, with its ends in any order."""
 
     def is_same(function: Any) -> bool:
