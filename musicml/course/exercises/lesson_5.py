@@ -32,7 +32,7 @@ DARK = PIXELS // 2  # without white
 NORMALIZED = GAMMA * (OUTPUTS - MEAN) / np.sqrt(VARIANCE + EPSILON) + BETA
 
 
-def _returns_normalized(*arrays: np.ndarray) -> Predicate:
+def _is_normalized(*arrays: np.ndarray) -> Predicate:
     """Make a predicate: the function of exercise 5.3 returns one of these arrays."""
 
     def is_same(answer: Any) -> bool:
@@ -43,7 +43,7 @@ def _returns_normalized(*arrays: np.ndarray) -> Predicate:
     return is_same
 
 
-def _returns_scaled(scaled: np.ndarray, pixels: np.ndarray = PIXELS) -> Predicate:
+def _is_scaled(scaled: np.ndarray, pixels: np.ndarray = PIXELS) -> Predicate:
     """Make a predicate: the function of exercise 5.6 returns this array for `pixels`."""
     return lambda answer: is_array(scaled)(np.asarray(answer(pixels.copy()), dtype=float))
 
@@ -111,14 +111,14 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "5.3": Exercise(
         expected=Message("a function of outputs, mean, variance, gamma and beta that returns an array"),
-        is_right=_returns_normalized(NORMALIZED),
+        is_right=_is_normalized(NORMALIZED),
         mistakes=(
             Mistake(
                 is_missing_return(OUTPUTS, MEAN, VARIANCE, GAMMA, BETA),
                 Message("Your function returns nothing. Does it end with return?"),
             ),
             Mistake(
-                _returns_normalized(
+                _is_normalized(
                     *(
                         GAMMA * (OUTPUTS - OUTPUTS.mean(axis=0)) / np.sqrt(OUTPUTS.var(axis=0) + epsilon) + BETA
                         for epsilon in (EPSILON, 0)
@@ -130,28 +130,26 @@ EXERCISES: dict[str, Exercise] = {
                 ),
             ),
             Mistake(
-                _returns_normalized(
-                    *(GAMMA * (OUTPUTS - MEAN) / (VARIANCE + epsilon) + BETA for epsilon in (EPSILON, 0))
-                ),
+                _is_normalized(*(GAMMA * (OUTPUTS - MEAN) / (VARIANCE + epsilon) + BETA for epsilon in (EPSILON, 0))),
                 Message("Your function divides by the variance. What has the same unit as the outputs?"),
             ),
             Mistake(
-                _returns_normalized(*((OUTPUTS - MEAN) / np.sqrt(VARIANCE + epsilon) for epsilon in (EPSILON, 0))),
+                _is_normalized(*((OUTPUTS - MEAN) / np.sqrt(VARIANCE + epsilon) for epsilon in (EPSILON, 0))),
                 Message("The scale gamma and the offset beta are missing. They were learned in pretraining, too."),
             ),
             Mistake(
-                _returns_normalized(
+                _is_normalized(
                     GAMMA * ((OUTPUTS - MEAN) / np.sqrt(VARIANCE + EPSILON) + BETA),
                     (GAMMA + BETA) * (OUTPUTS - MEAN) / np.sqrt(VARIANCE + EPSILON),
                 ),
                 Message("The offset beta comes last: it is added, and not multiplied by anything."),
             ),
             Mistake(
-                _returns_normalized(GAMMA * (OUTPUTS - MEAN) / np.sqrt(VARIANCE) + BETA),
+                _is_normalized(GAMMA * (OUTPUTS - MEAN) / np.sqrt(VARIANCE) + BETA),
                 Message("The 0.001 is missing. Without it, a channel that never varies would be divided by zero."),
             ),
             Mistake(
-                _returns_normalized(GAMMA * (OUTPUTS - MEAN) / (np.sqrt(VARIANCE) + EPSILON) + BETA),
+                _is_normalized(GAMMA * (OUTPUTS - MEAN) / (np.sqrt(VARIANCE) + EPSILON) + BETA),
                 Message("You add 0.001 to the standard deviation. To what does Keras add it?"),
             ),
         ),
@@ -216,39 +214,37 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "5.6": Exercise(
         expected=Message("a function that takes an array of uint8 and returns an array from -1 to 1"),
-        is_right=lambda answer: (
-            _returns_scaled(PIXELS / 127.5 - 1)(answer) and _returns_scaled(DARK / 127.5 - 1, DARK)(answer)
-        ),
+        is_right=lambda answer: _is_scaled(PIXELS / 127.5 - 1)(answer) and _is_scaled(DARK / 127.5 - 1, DARK)(answer),
         mistakes=(
             Mistake(
                 is_missing_return(PIXELS),
                 Message("Your function returns nothing. Does it end with return?"),
             ),
             Mistake(
-                _returns_scaled(PIXELS / 127.5 - 1),
+                _is_scaled(PIXELS / 127.5 - 1),
                 Message(
                     "This is right for a picture with black and white in it. A darker picture must not become "
                     "brighter: use the fixed range from 0 to 255."
                 ),
             ),
             Mistake(
-                _returns_scaled(PIXELS / 255),
+                _is_scaled(PIXELS / 255),
                 Message("Your values go from 0 to 1. This network was pretrained with black at -1."),
             ),
             Mistake(
-                _returns_scaled(PIXELS / 127.5),
+                _is_scaled(PIXELS / 127.5),
                 Message("Your values have the right spread, but black is still at 0."),
             ),
             Mistake(
-                _returns_scaled(PIXELS / 255 - 0.5),
+                _is_scaled(PIXELS / 255 - 0.5),
                 Message("Zero is in the right place, but the values only span half of the range."),
             ),
             Mistake(
-                _returns_scaled(1 - PIXELS / 127.5),
+                _is_scaled(1 - PIXELS / 127.5),
                 Message("Black and white have changed places."),
             ),
             Mistake(
-                _returns_scaled(PIXELS / 128 - 1),
+                _is_scaled(PIXELS / 128 - 1),
                 Message("This is nearly right. Which values do 0 and 255 get?"),
             ),
             Mistake(

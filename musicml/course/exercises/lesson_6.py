@@ -86,7 +86,7 @@ def _is_draw_interval(by_group: bool, is_pooled: bool = True) -> Callable[[Any],
     return is_same
 
 
-def _has_width(low: float, high: float) -> Callable[[Any], bool]:
+def _is_wide(low: float, high: float) -> Callable[[Any], bool]:
     """Make a predicate: a function's interval has the right center, and `low` to `high` times the right width."""
 
     def is_inside(function: Any) -> bool:
@@ -270,14 +270,14 @@ EXERCISES = {
     ),
     "6.4": Exercise(
         expected=Message("a function of correct and groups that returns two numbers"),
-        is_right=lambda function: _is_draw_interval(by_group=True)(function) and _has_width(0.9, 1.1)(function),
+        is_right=lambda function: _is_draw_interval(by_group=True)(function) and _is_wide(0.9, 1.1)(function),
         mistakes=(
             Mistake(
                 is_missing_return(*_make_clustered()),
                 Message("Your function returns nothing. Does it end with return?"),
             ),
             Mistake(
-                _has_width(0.1, 0.5),
+                _is_wide(0.1, 0.5),
                 Message(
                     "Your interval is much too narrow. Draw groups, not single examples, and not more of them than "
                     "there are. What was independent of what?"
@@ -295,14 +295,14 @@ EXERCISES = {
                 Message("All your draws are equal. Did you draw without replacement?"),
             ),
             Mistake(
-                _has_width(0.65, 0.9),
+                _is_wide(0.65, 0.9),
                 Message(
                     "Your interval is a little too narrow. Do the examples of a group that was drawn twice count "
                     "twice? Are the percentiles 2.5 and 97.5?"
                 ),
             ),
             Mistake(
-                _has_width(1.2, 3),
+                _is_wide(1.2, 3),
                 Message("Your interval is too wide. How many groups does each draw have?"),
             ),
             Mistake(
