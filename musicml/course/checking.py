@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from musicml.utils import InputError, Message, translate
 
 LANGUAGES = ("en", "id")
 MAX_REPR = 60  # characters of an answer that feedback repeats
+MARKS = " \t\n.:()"  # around a letter, as in "b)"
 
 Predicate = Callable[[Any], bool]
 
@@ -124,7 +127,9 @@ def find_exercise(number: str) -> Exercise:
     InputError
         If there is no such exercise.
     """
-    lesson = str(number).partition(".")[0]
+    if not isinstance(number, str):  # 6.10 would be 6.1
+        raise InputError('Expected the number of an exercise in quotation marks, such as "1.1", got {x}.', x=number)
+    lesson = number.partition(".")[0]
     try:
         exercises = importlib.import_module(f"musicml.course.exercises.lesson_{lesson}").EXERCISES
     except ModuleNotFoundError as error:
@@ -164,14 +169,14 @@ def is_between(low: float, high: float) -> Predicate:
 
 
 def is_text(*texts: str) -> Predicate:
-    """Make a predicate: the answer is one of these texts, apart from case and surrounding spaces."""
-    allowed = {text.casefold() for text in texts}
+    """Make a predicate: the answer is one of these texts, apart from case, and from spaces or marks around it."""
+    allowed = {text.casefold().strip(MARKS) for text in texts}
 
     def is_right(answer: Any) -> bool:
         """Return whether the answer is right."""
         if not isinstance(answer, str):
             raise TypeError("not a text")
-        return answer.strip().casefold() in allowed
+        return answer.strip(MARKS).casefold() in allowed
 
     return is_right
 
@@ -187,6 +192,32 @@ def is_set(values: Iterable[Any]) -> Predicate:
         return set(answer) == allowed
 
     return is_right
+
+
+def read_letters(answer: Any) -> set[str]:
+    """Read the letters of an answer in any case: a set, a list, or text such as "a, b".
+
+    Raises
+    ------
+    TypeError
+        If the answer has other values than text.
+    """
+    return set("".join([answer] if isinstance(answer, str) else answer).casefold()) - set(" ,;{}\"'")
+
+
+def is_letters(letters: str) -> Predicate:
+    """Make a predicate: the answer has exactly these letters, as `read_letters` reads them."""
+    return lambda answer: read_letters(answer) == set(letters)
+
+
+def has_letters(needed: str, without: str = "") -> Predicate:
+    """Make a predicate: the answer has all needed letters, and none of `without`."""
+    return lambda answer: set(needed) <= read_letters(answer) and not set(without) & read_letters(answer)
+
+
+def is_missing_return(*arguments: Any) -> Predicate:
+    """Make a predicate: the answer is a function that returns None for these arguments."""
+    return lambda function: function(*copy.deepcopy(arguments)) is None
 
 
 def is_array(value: Any | Callable[[], Any], tolerance: float = 1e-3) -> Predicate:
@@ -226,12 +257,26 @@ def _describe_failure(number: str, exercise: Exercise, answer: Any, error: Excep
             expected=exercise.expected,
         )
     text = repr(answer)
+    if _has_decimal_comma(answer):
+        return Message(
+            "{number}: expected {expected}, got {answer}. In Python, decimals follow a point, not a comma.",
+            number=number,
+            expected=exercise.expected,
+            answer=text,
+        )
     return Message(
         "{number}: expected {expected}, got {answer}.",
         number=number,
         expected=exercise.expected,
         answer=text if len(text) <= MAX_REPR else type(answer).__name__,
     )
+
+
+def _has_decimal_comma(answer: Any) -> bool:
+    """Return whether an answer is a number with a comma before its decimals: text, or 0,5 that became (0, 5)."""
+    if isinstance(answer, tuple):
+        return len(answer) == 2 and all(type(part) is int for part in answer) and answer[0] == 0
+    return isinstance(answer, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*%?\s*", answer) is not None
 
 
 def _find_language() -> str:

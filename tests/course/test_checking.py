@@ -62,7 +62,7 @@ def test_an_exercise_without_an_answer_and_one_that_does_not_exist(capsys):
     checking.check("1.1", ...)
     assert capsys.readouterr().out == '1.1: replace the three dots by your answer. hint("1.1") helps.\n'
     for number in ("1.99", "99.1", 1.1, "one"):
-        with pytest.raises(InputError, match="There is no lesson|has no exercise"):
+        with pytest.raises(InputError, match="There is no lesson|has no exercise|in quotation marks"):
             checking.check(number, 1)
 
 
@@ -75,6 +75,13 @@ def test_a_function_that_fails_is_named_with_its_error(monkeypatch):
     )
     assert str(checking.grade_answer("9.1", lambda x: x).message) == '9.1: not right yet. hint("9.1") helps.'
     assert checking.grade_answer("9.1", lambda x: x + 1).is_right
+
+
+@pytest.mark.parametrize("answer", [(0, 372), "0,372", "37,2 %"])
+def test_a_decimal_comma_is_explained(answer):
+    assert "a point, not a comma" in checking.grade_answer("5.7", answer).message
+    for other in ((14, 19), (0, 1, 2), "0.372 or so"):
+        assert "a point, not a comma" not in checking.grade_answer("5.7", other).message
 
 
 def test_feedback_has_the_language_of_the_notebooks_folder(tmp_path, monkeypatch, capsys):
@@ -98,7 +105,8 @@ def test_feedback_has_the_language_of_the_notebooks_folder(tmp_path, monkeypatch
         (checking.is_near(0.0, 0.01), (0, 0.009), (0.02,)),
         (checking.is_near(lambda: 5), (5,), (6,)),
         (checking.is_between(1, 2), (1, 1.5, 2), (0.9, 2.1, float("nan"))),
-        (checking.is_text("a", "b"), ("a", " B "), ("c", "")),
+        (checking.is_text("a", "b"), ("a", " B ", "b)", "(a).", "b:\n"), ("c", "", "ab")),
+        (checking.is_letters("ab"), ({"a", "B"}, ["b", "a"], "ab", "A, B", {"a,b"}), ({"a"}, "abc", [], "")),
         (checking.is_set({"x", "y"}), (["y", "x"], {"x", "y"}, ("x", "y", "x")), (["x"], [])),
         (
             checking.is_array([1.0, 2.0]),
