@@ -93,7 +93,9 @@ def test_feedback_has_the_language_of_the_notebooks_folder(tmp_path, monkeypatch
     ):
         (tmp_path / folder).mkdir(exist_ok=True)
         monkeypatch.chdir(tmp_path / folder)
-        monkeypatch.setenv("MUSICML_LANGUAGE", variable)
+        monkeypatch.delenv("MUSICML_LANGUAGE", raising=False)
+        if variable:
+            monkeypatch.setenv("MUSICML_LANGUAGE", variable)
         checking.hint("1.1")
         assert (str(checking.find_exercise("1.1").hint) in capsys.readouterr().out) is english
 
