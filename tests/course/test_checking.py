@@ -109,3 +109,20 @@ def test_feedback_has_the_language_of_the_notebooks_folder(tmp_path, monkeypatch
 )
 def test_predicates_accept_what_is_near_and_nothing_else(predicate, right, wrong):
     assert all(predicate(answer) for answer in right) and not any(predicate(answer) for answer in wrong)
+
+
+@pytest.mark.parametrize(
+    ("number", "answers"),
+    [
+        ("3.3", ([28, 30, 8], np.array([28.0, 30.0, 8.0]))),
+        ("3.8", ([9, 6], np.array([9, 6]))),
+        ("4.5", ("I I O F", "i, i, o, f", ["i", "i", "o", "f"])),
+    ],
+)
+def test_shapes_and_letters_are_right_in_other_forms(number, answers):
+    assert all(checking.grade_answer(number, answer).is_right for answer in answers)
+
+
+def test_a_set_has_no_order_and_epochs_are_whole():
+    assert "two epochs in round brackets" in str(checking.grade_answer("3.8", {9, 6}).message)
+    assert not checking.grade_answer("3.8", (9.5, 6)).is_right
