@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from musicml.utils import InputError, Message, translate
 
 LANGUAGES = ("en", "id")
 MAX_REPR = 60  # characters of an answer that feedback repeats
+LINE_WIDTH = 90  # characters
 
 Predicate = Callable[[Any], bool]
 
@@ -75,7 +77,7 @@ def check(number: str, answer: Any) -> None:
     >>> check("1.1", ...)
     1.1: replace the three dots by your answer. hint("1.1") helps.
     """
-    print(translate(grade_answer(number, answer).message, _find_language()))
+    _print_wrapped(grade_answer(number, answer).message)
 
 
 def hint(number: str) -> None:
@@ -87,7 +89,7 @@ def hint(number: str) -> None:
         If there is no such exercise.
     """
     message = Message("{number}: {hint}", number=str(number), hint=find_exercise(number).hint)
-    print(translate(message, _find_language()))
+    _print_wrapped(message)
 
 
 def grade_answer(number: str, answer: Any) -> Feedback:
@@ -232,6 +234,11 @@ def _describe_failure(number: str, exercise: Exercise, answer: Any, error: Excep
         expected=exercise.expected,
         answer=text if len(text) <= MAX_REPR else type(answer).__name__,
     )
+
+
+def _print_wrapped(message: Message) -> None:
+    """Print a message in lines of whole words; JupyterLab would break long lines within a word."""
+    print(textwrap.fill(translate(message, _find_language()), LINE_WIDTH, break_on_hyphens=False))
 
 
 def _find_language() -> str:
