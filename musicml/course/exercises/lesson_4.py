@@ -84,9 +84,9 @@ def _make_share_test(train: list[str], test: list[str], value: float) -> Callabl
     return is_same
 
 
-def _is_plan(answer: Any) -> bool:
-    """Return whether the answer is the right plan of gates: letters in one text or in a list."""
-    return "".join(answer).casefold().replace(",", "").replace(" ", "") == "iiof"
+def _read_letters(answer: Any) -> str:
+    """Return the letters of an answer without case, spaces and commas: a text, or a list of texts."""
+    return "".join(answer).casefold().replace(",", "").replace(" ", "")
 
 
 EXERCISES: dict[str, Exercise] = {
@@ -223,33 +223,33 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "4.5": Exercise(
         expected=Message("a text of four letters from i, f and o"),
-        is_right=_is_plan,
+        is_right=lambda answer: _read_letters(answer) == "iiof",
         mistakes=(
             Mistake(
-                lambda answer: not set(answer.strip().casefold()) <= set("ifo") or len(answer.strip()) != 4,
-                Message("Write four letters without spaces, one per event, each of them i, f or o."),
+                lambda answer: not set(_read_letters(answer)) <= set("ifo") or len(_read_letters(answer)) != 4,
+                Message("Write four letters, one per event, each of them i, f or o."),
             ),
             Mistake(
-                is_text("ooif"),
+                lambda answer: _read_letters(answer) == "ooif",
                 Message(
                     "You took input for output. The input gate changes the cell. The output gate leaves it as it is "
                     "and lets the state show it."
                 ),
             ),
             Mistake(
-                is_text("ffoi"),
+                lambda answer: _read_letters(answer) == "ffoi",
                 Message("You took input for forget. Which of the two makes the cell grow, and which empties it?"),
             ),
             Mistake(
-                lambda answer: answer.strip().casefold()[2] != "o",
+                lambda answer: _read_letters(answer)[2] != "o",
                 Message("At one event the state leaves zero and returns. Which gate lets the memory be seen?"),
             ),
             Mistake(
-                lambda answer: answer.strip().casefold()[3] != "f",
+                lambda answer: _read_letters(answer)[3] != "f",
                 Message("Look at the cell at the end: what makes it fall to zero at once?"),
             ),
             Mistake(
-                lambda answer: answer.strip().casefold()[:2] != "ii",
+                lambda answer: _read_letters(answer)[:2] != "ii",
                 Message("Look at the cell at the first two events. Which gate lets new content in?"),
             ),
         ),
