@@ -6,6 +6,7 @@ import copy
 import importlib
 import os
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from musicml.utils import InputError, Message, translate
 LANGUAGES = ("en", "id")
 MAX_REPR = 60  # characters of an answer that feedback repeats
 MARKS = " \t\n.:()"  # around a letter, as in "b)"
+LINE_WIDTH = 90  # characters
 
 Predicate = Callable[[Any], bool]
 
@@ -78,7 +80,7 @@ def check(number: str, answer: Any) -> None:
     >>> check("1.1", ...)
     1.1: replace the three dots by your answer. hint("1.1") helps.
     """
-    print(translate(grade_answer(number, answer).message, _find_language()))
+    _print_wrapped(grade_answer(number, answer).message)
 
 
 def hint(number: str) -> None:
@@ -90,7 +92,7 @@ def hint(number: str) -> None:
         If there is no such exercise.
     """
     message = Message("{number}: {hint}", number=str(number), hint=find_exercise(number).hint)
-    print(translate(message, _find_language()))
+    _print_wrapped(message)
 
 
 def grade_answer(number: str, answer: Any) -> Feedback:
@@ -277,6 +279,11 @@ def _has_decimal_comma(answer: Any) -> bool:
     if isinstance(answer, tuple):
         return len(answer) == 2 and all(type(part) is int for part in answer) and answer[0] == 0
     return isinstance(answer, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*%?\s*", answer) is not None
+
+
+def _print_wrapped(message: Message) -> None:
+    """Print a message in lines of whole words; JupyterLab would break long lines within a word."""
+    print(textwrap.fill(translate(message, _find_language()), LINE_WIDTH, break_on_hyphens=False))
 
 
 def _find_language() -> str:

@@ -97,7 +97,7 @@ def test_feedback_has_the_language_of_the_notebooks_folder(tmp_path, monkeypatch
         if variable:
             monkeypatch.setenv("MUSICML_LANGUAGE", variable)
         checking.hint("1.1")
-        assert (str(checking.find_exercise("1.1").hint) in capsys.readouterr().out) is english
+        assert (str(checking.find_exercise("1.1").hint) in " ".join(capsys.readouterr().out.split())) is english
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,27 @@ def test_feedback_has_the_language_of_the_notebooks_folder(tmp_path, monkeypatch
 )
 def test_predicates_accept_what_is_near_and_nothing_else(predicate, right, wrong):
     assert all(predicate(answer) for answer in right) and not any(predicate(answer) for answer in wrong)
+
+
+@pytest.mark.parametrize(
+    ("number", "answers"),
+    [
+        ("3.3", ([28, 30, 8], np.array([28.0, 30.0, 8.0]))),
+        ("3.8", ([9, 6], np.array([9, 6]))),
+        ("4.5", ("I I O F", "i, i, o, f", ["i", "i", "o", "f"])),
+    ],
+)
+def test_shapes_and_letters_are_right_in_other_forms(number, answers):
+    assert all(checking.grade_answer(number, answer).is_right for answer in answers)
+
+
+def test_feedback_is_printed_in_lines_of_whole_words(capsys):
+    checking.hint("3.6")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1 and all(len(line) <= 90 for line in lines)
+    assert " ".join(lines) == "3.6: " + checking.find_exercise("3.6").hint
+
+
+def test_a_set_has_no_order_and_epochs_are_whole():
+    assert "two epochs in round brackets" in str(checking.grade_answer("3.8", {9, 6}).message)
+    assert not checking.grade_answer("3.8", (9.5, 6)).is_right
