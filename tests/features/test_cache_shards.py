@@ -118,7 +118,7 @@ def test_few_shards_are_open_at_a_time(sounds, tmp_path, monkeypatch, most, n_op
 
 def test_few_open_files_allow_few_memory_maps(monkeypatch):
     resource = pytest.importorskip("resource")
-    for limit, n in ((256, 85), (1024, 341), (-1, 512), (10**6, 512)):
+    for limit, n in ((256, 85), (1024, 341), (-1, 4096), (10**6, 4096)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
         assert shards._count_maps() == n
 

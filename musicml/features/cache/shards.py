@@ -35,7 +35,7 @@ MANIFEST = "manifest.json"
 OLD_INDEX, OLD_ARRAY = "index.json", "array.bin"  # of older versions, which wrote all features into one file
 MIN_SHARDS = 64  # of a cache with as many files, so that many cores share the work
 MAX_SHARD_FILES = 64  # one to two seconds of work with tracks of 30 s: long compared with handing it over
-MAX_OPEN_SHARDS = 512  # memory maps of a cache: each holds an open file
+MAX_OPEN_SHARDS = 4096  # memory maps of a cache: each holds an open file, and `ulimit -n` limits those
 UNFINISHED_PREFIX = ".making-"
 REMOVED_PREFIX = ".leaving-"
 ABANDONED_SECONDS = 86_400.0  # age after which an unfinished file of another machine counts as abandoned
@@ -59,7 +59,7 @@ class FileResult:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the features of a cache are divided into shards, and stored.
+    """The division of a cache into shards, and the shape and type of its values.
 
     Attributes
     ----------
@@ -178,10 +178,12 @@ def read_shard_index(folder: Path, layout: Layout, number: int) -> dict[str, Any
     """
     values, index = (folder / name for name in layout.get_names(number))
     content = parse_json(index.read_bytes())
+    # a power cut or a full disk can leave anything, so nothing is taken for granted
     types = {"lengths": list, "excluded": list, "warnings": dict}
     if not isinstance(content, dict) or not all(isinstance(content.get(name), kind) for name, kind in types.items()):
         raise ValueError(f"{index.name} is not the index of a shard")
     n_files, size = layout.count_files(number), values.stat().st_size
+    # the size shows a file that was cut off; reading all of it to find changed bytes would take too long
     n_rows = sum(n for n in content["lengths"] if isinstance(n, int))
     if len(content["lengths"]) != n_files or size != n_rows * layout.row_size:
         raise ValueError(f"expected {n_rows} rows of {n_files} files in {values.name}, got {size} bytes")
@@ -238,12 +240,12 @@ def _compute_file(path: str, name: str, settings: Any, least_samples: int, out: 
 def write_small_json(path: Path, content: Any) -> None:
     """Write JSON to a file of the cache. File names in it may not be valid UTF-8."""
     text = json.dumps(add_messages(content), ensure_ascii=False, allow_nan=False)
-    with write_part(path) as out:
+    with write_part(path, is_synced=False) as out:  # JSON that a power cut has lost is noticed
         out.write(text.encode(errors="backslashreplace"))
 
 
 @contextlib.contextmanager
-def write_part(path: Path) -> Iterator[BinaryIO]:
+def write_part(path: Path, is_synced: bool = True) -> Iterator[BinaryIO]:
     """Write a file of the cache under a name of this process, and rename it once it is complete.
 
     Unlike `write_atomically`, the name has the machine in it, and a folder that was cleared is not made again.
@@ -252,8 +254,9 @@ def write_part(path: Path) -> Iterator[BinaryIO]:
     try:
         with open(temporary, "wb") as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())  # else a power cut could leave the new name with no content
+            if is_synced:  # else a power cut could leave the new name with no content
+                out.flush()
+                os.fsync(out.fileno())
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
