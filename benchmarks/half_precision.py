@@ -10,6 +10,7 @@ Besides, the first model scores the rounded features too: so far would a stored 
 from __future__ import annotations
 
 import tempfile
+import timeit
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,14 @@ def _measure_rounding(values: np.ndarray) -> dict[str, float]:
         "moved_most": float(moved.max()),
         # a model sees standardized bins, so this is what it notices
         "moved_by_deviations": float((moved.mean(axis=0) / values.std(axis=0)).max()),
+        "conversion_us": _time_clip(values[:126].astype(np.float16)),
+        "copy_us": _time_clip(values[:126]),
     }
+
+
+def _time_clip(clip: np.ndarray) -> float:
+    """Return the microseconds that it takes to read a clip from memory as float32."""
+    return round(min(timeit.repeat(lambda: clip.astype(np.float32), number=200, repeat=5)) / 200 * 1e6, 2)
 
 
 def _round(values: np.ndarray) -> np.ndarray:
@@ -142,7 +150,8 @@ def describe_results(results: dict[str, Any]) -> list[str]:
     """Describe the results, one line per experiment and one per way."""
     sentences = [
         f"{name}: values from {row['lowest']:.0f} to {row['highest']:.0f}; float16 moves them by at most "
-        f"{row['moved_most']:.3f}, on average by at most {row['moved_by_deviations']:.5f} standard deviations of a bin"
+        f"{row['moved_most']:.3f}, on average by at most {row['moved_by_deviations']:.5f} standard deviations of a bin; "
+        f"a clip of 3 s is converted in {row['conversion_us']:.0f} µs and copied in {row['copy_us']:.1f} µs"
         for name, row in results["rounding"].items()
     ]
     for row in results["rows"]:
