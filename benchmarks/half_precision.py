@@ -1,6 +1,6 @@
 """Compare training on float32 features with training on the same features rounded to float16, as a cache could store.
 
-    MUSICML_SHARED_DATA=DIR python -m benchmarks half_precision    # a quarter of an hour
+    MUSICML_SHARED_DATA=DIR python -m benchmarks half_precision    # half an hour
 
 The folds are by artist, on the real clips in `DIR/gtzan_clips`. Both trainings have the same folds, seeds and batches,
 so only the rounding differs. A third one, with another seed for weights and batches, shows how much chance alone does.
@@ -150,8 +150,8 @@ def describe_results(results: dict[str, Any]) -> list[str]:
     """Describe the results, one line per experiment and one per way."""
     sentences = [
         f"{name}: values from {row['lowest']:.0f} to {row['highest']:.0f}; float16 moves them by at most "
-        f"{row['moved_most']:.3f}, on average by at most {row['moved_by_deviations']:.5f} standard deviations of a bin; "
-        f"a clip of 3 s is converted in {row['conversion_us']:.0f} µs and copied in {row['copy_us']:.1f} µs"
+        f"{row['moved_most']:.3f}, on average by at most {row['moved_by_deviations']:.5f} deviations of a bin. "
+        f"A clip of 3 s is converted in {row['conversion_us']:.0f} µs and copied in {row['copy_us']:.1f} µs"
         for name, row in results["rounding"].items()
     ]
     for row in results["rows"]:
