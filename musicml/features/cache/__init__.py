@@ -12,9 +12,9 @@ of them gives a new key, and nothing else does. Features are read through memory
 A computation that was stopped goes on with the shards that are missing. Earlier versions wrote one `array.bin` and one
 `index.json`, which are still read.
 
-Values are stored as float32. With float16, models on MFCC are as good (`make bench ARGS=half_precision`). But the scores
-of a run would differ from those of a prediction, which reads the file itself, by more than 0.0001. Converting a clip
-also takes about ten times as long as copying it.
+Values are stored as float32. With float16, models on MFCC are as good (`make bench ARGS=half_precision`). But the
+scores of a run would differ from those of a prediction, which reads the file itself, by more than 0.0001. Converting a
+clip also takes about ten times as long as copying it.
 
 The cache can be deleted at any time (`musicml cache --clear`): features are computed again, and runs don't need it.
 """
