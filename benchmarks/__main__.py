@@ -3,7 +3,7 @@
 python -m benchmarks                       # all fast ones, some minutes
 python -m benchmarks prediction            # or unlike, hostile, strangers, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
-python -m benchmarks synthetic_to_real     # needs MUSICML_SHARED_DATA
+python -m benchmarks synthetic_to_real     # or half_precision; both need MUSICML_SHARED_DATA
 python -m benchmarks coverage              # or significance: simulations of a few minutes
 python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
 python -m benchmarks --work DIR            # keep sample data and runs in DIR for the next time
@@ -25,6 +25,7 @@ from benchmarks import (
     dashboard,
     features,
     frozen,
+    half_precision,
     hostile_runs,
     malformed_files,
     memory,
@@ -50,11 +51,12 @@ QUICK += (warm_start,)
 # their names on the command line and in benchmarks/results, in the order of QUICK
 NAMES = ("prediction", "unlike", "hostile", "strangers", "dashboard", "features", "memory", "steps", "again")
 SIMULATED = {"coverage": coverage, "significance": significance}  # these need neither data nor runs
-LONG = ("frozen", "synthetic_to_real", *SIMULATED, *recipes.MEASURES)  # only run if they are named
+LONG = ("frozen", "synthetic_to_real", "half_precision", *SIMULATED, *recipes.MEASURES)  # only run if they are named
 DESCRIBERS = {
     **{name: module.describe_results for name, module in zip(NAMES, QUICK, strict=True)},
     "frozen": frozen.describe_results,
     "synthetic_to_real": synthetic_to_real.describe_results,
+    "half_precision": half_precision.describe_results,
     **{name: module.describe_results for name, module in SIMULATED.items()},
     **dict.fromkeys(recipes.MEASURES, recipe_comparison.describe_results),
 }
@@ -90,6 +92,8 @@ def _measure(name: str, work: Path) -> dict[str, Any]:
         return frozen.measure(work / "data")
     if name == "synthetic_to_real":
         return synthetic_to_real.measure(work / "data")
+    if name == "half_precision":
+        return half_precision.measure(work / "data")
     if name in recipes.MEASURES:
         if name in recipes.ON_SAMPLE:
             _ensure_sample_data(work, "gtzan")
