@@ -84,7 +84,7 @@ def _is_score(target: Callable[..., float]) -> Callable[[Any], bool]:
     return lambda answer: _has_results_of(answer, target, tuple((confusion.copy(),) for confusion in CONFUSIONS))
 
 
-def _counts_artists(answer: Callable[..., Any]) -> bool:
+def _has_counted_artists(answer: Callable[..., Any]) -> bool:
     """Return whether a function counts test artists instead of tracks, divided by artists, tracks or nothing."""
 
     def count(groups: np.ndarray, train: np.ndarray, test: np.ndarray) -> int:
@@ -161,7 +161,7 @@ EXERCISES = {
         _is_share(_share_known),
         (
             Mistake(
-                _counts_artists,
+                _has_counted_artists,
                 Message("You count each artist once. The question is about tracks: an artist with two counts twice."),
             ),
             Mistake(
