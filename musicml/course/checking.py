@@ -56,6 +56,23 @@ class Exercise:
     hint: str
 
 
+class UnexpectedResultError(TypeError):
+    """Raised when a student's function returns something that is not one number.
+
+    Attributes
+    ----------
+    result : what the function returned
+    """
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(f"not one number: {result!r}")
+        self.result = result
+
+
+class DecimalCommaError(ValueError):
+    """Raised when an answer that should be a number may have been written with a decimal comma, as in 0,5."""
+
+
 @dataclass(frozen=True)
 class Feedback:
     """The feedback on an answer: whether it is right, and a sentence for the student."""
@@ -129,8 +146,11 @@ def find_exercise(number: str) -> Exercise:
     InputError
         If there is no such exercise.
     """
-    if not isinstance(number, str):  # 6.10 would be 6.1
-        raise InputError('Expected the number of an exercise in quotation marks, such as "1.1", got {x}.', x=number)
+    if not isinstance(number, str):  # 3.10 as a number would be 3.1
+        raise InputError(
+            'Expected the number of an exercise as text, such as "1.1", got {number}. Put it in quotation marks.',
+            number=repr(number),
+        )
     lesson = number.partition(".")[0]
     try:
         exercises = importlib.import_module(f"musicml.course.exercises.lesson_{lesson}").EXERCISES
@@ -160,14 +180,14 @@ def is_near(value: float | Callable[[], float], tolerance: float = 0.01) -> Pred
     def is_right(answer: Any) -> bool:
         """Return whether the answer is right."""
         target = value() if callable(value) else value
-        return abs(float(answer) - target) <= tolerance * (abs(target) or 1)
+        return abs(_read_number(answer) - target) <= tolerance * (abs(target) or 1)
 
     return is_right
 
 
 def is_between(low: float, high: float) -> Predicate:
     """Make a predicate: the answer is a number from `low` to `high`."""
-    return lambda answer: low <= float(answer) <= high
+    return lambda answer: low <= _read_number(answer) <= high
 
 
 def is_text(*texts: str) -> Predicate:
@@ -185,15 +205,37 @@ def is_text(*texts: str) -> Predicate:
 
 def is_set(values: Iterable[Any]) -> Predicate:
     """Make a predicate: the answer has exactly these values, in any order."""
-    allowed = set(values)
+    allowed = read_set([*values])
+    return lambda answer: read_set(answer) == allowed
 
-    def is_right(answer: Any) -> bool:
-        """Return whether the answer is right."""
-        if isinstance(answer, str):
-            raise TypeError("a text, not several values")
-        return set(answer) == allowed
 
-    return is_right
+def read_set(answer: Iterable[Any]) -> set[Any]:
+    """Return the values of an answer as a set, with letters in lower case and whole numbers as numbers.
+
+    Raises
+    ------
+    TypeError
+        If the answer is a text or not several values.
+    """
+    if isinstance(answer, str):
+        raise TypeError("a text, not several values")
+    texts = {value.strip().casefold() if isinstance(value, str) else value for value in answer}
+    return {int(value) if isinstance(value, str) and value.isdecimal() else value for value in texts}
+
+
+def call_for_number(function: Callable[..., Any], *arguments: Any) -> float:
+    """Call a student's function and return its result, which must be one number.
+
+    Raises
+    ------
+    UnexpectedResultError
+        If the result is not one number. What the function itself raises passes through.
+    """
+    result = function(*arguments)
+    try:
+        return float(result)
+    except (TypeError, ValueError) as error:
+        raise UnexpectedResultError(result) from error
 
 
 def read_letters(answer: Any) -> set[str]:
@@ -240,6 +282,17 @@ def is_array(value: Any | Callable[[], Any], tolerance: float = 1e-3) -> Predica
     return is_right
 
 
+def _read_number(answer: Any) -> float:
+    """Return an answer as a number, or raise; a decimal comma gets an error of its own."""
+    try:
+        return float(answer)
+    except (TypeError, ValueError) as error:
+        is_pair = isinstance(answer, tuple) and [type(part) for part in answer] == [int, int]  # 0,5 without quotes
+        if is_pair or (isinstance(answer, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*%?\s*", answer)):
+            raise DecimalCommaError from error
+        raise
+
+
 def _is_made(mistake: Mistake, answer: Any) -> bool:
     """Return whether an answer has a mistake; False if it is of a kind that the mistake's test does not take."""
     try:
@@ -250,6 +303,17 @@ def _is_made(mistake: Mistake, answer: Any) -> bool:
 
 def _describe_failure(number: str, exercise: Exercise, answer: Any, error: Exception) -> Message:
     """Return the message for an answer that could not be tested."""
+    if isinstance(error, UnexpectedResultError):
+        if error.result is None:
+            return Message(
+                "{number}: your function returns nothing. Does it end with `return` and the result?", number=number
+            )
+        return Message(
+            "{number}: expected {expected}, but yours returned {result}.",
+            number=number,
+            expected=exercise.expected,
+            result=_shorten(error.result),
+        )
     if callable(answer):
         return Message(
             "{number}: your function raised {kind}: {error}. Expected {expected}.",
@@ -258,27 +322,18 @@ def _describe_failure(number: str, exercise: Exercise, answer: Any, error: Excep
             error=str(error).rstrip("."),
             expected=exercise.expected,
         )
-    text = repr(answer)
-    if _has_decimal_comma(answer):
+    values = {"number": number, "expected": exercise.expected, "answer": _shorten(answer)}
+    if isinstance(error, DecimalCommaError):
         return Message(
-            "{number}: expected {expected}, got {answer}. In Python, decimals follow a point, not a comma.",
-            number=number,
-            expected=exercise.expected,
-            answer=text,
+            "{number}: expected {expected}, got {answer}. Decimals have a point in Python: 0.5, not 0,5.", **values
         )
-    return Message(
-        "{number}: expected {expected}, got {answer}.",
-        number=number,
-        expected=exercise.expected,
-        answer=text if len(text) <= MAX_REPR else type(answer).__name__,
-    )
+    return Message("{number}: expected {expected}, got {answer}.", **values)
 
 
-def _has_decimal_comma(answer: Any) -> bool:
-    """Return whether an answer is a number with a comma before its decimals: text, or 0,5 that became (0, 5)."""
-    if isinstance(answer, tuple):
-        return len(answer) == 2 and all(type(part) is int for part in answer) and answer[0] == 0
-    return isinstance(answer, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*%?\s*", answer) is not None
+def _shorten(value: Any) -> str:
+    """Return a value as code, or only its type if that is long."""
+    text = repr(value)
+    return text if len(text) <= MAX_REPR else type(value).__name__
 
 
 def _print_wrapped(message: Message) -> None:
