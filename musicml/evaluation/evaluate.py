@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data import digest_examples
-from musicml.data.datasets import Dataset, Example, load_folder, reload_dataset
+from musicml.data import collect_digests
+from musicml.data.datasets import Dataset, Example, Examples, load_folder, reload_dataset
 from musicml.data.splits import is_ungrouped_split
 from musicml.evaluation import as_published, metrics
 from musicml.evaluation.predictions import ID_COLUMNS, SEPARATOR, get_task
@@ -217,7 +217,7 @@ def _make_report(run: Run, test: TestPredictions, split: str, **extra: Any) -> d
 
 def _select_unseen(run: Run, dataset: Dataset, examples: list[Example]) -> tuple[list[Example], int | None]:
     """Return the examples that a run was not trained on, and the number of the others; all and None if unknown."""
-    trained_on = find_trained_on(run, dict(digest_examples(replace(dataset, examples=tuple(examples)))))
+    trained_on = find_trained_on(run, collect_digests(replace(dataset, examples=Examples(examples))))
     if trained_on is None:
         return examples, None
     names = set(trained_on)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musicml.data.datasets import Dataset
+from musicml.data.datasets import Dataset, Examples
 from musicml.features.augmentation import Augment, augment_clips, resample_clip
 from musicml.features.cache import Features
 from musicml.features.clip_spec import ClipSpec
@@ -93,7 +93,9 @@ def cut_into_pieces(dataset: Dataset, features: Features, n_frames: int) -> tupl
     counts = features.length // n_frames
     track = np.repeat(np.arange(len(counts)), counts)
     number = np.arange(len(track)) - np.repeat(np.cumsum(counts) - counts, counts)
-    examples = tuple(dataset.examples[i].make_segment(int(k)) for i, k in zip(track, number, strict=True))
+    examples = Examples(
+        dataset.examples[i].make_segment(k) for i, k in zip(track.tolist(), number.tolist(), strict=True)
+    )
     begin = features.begin[track] + number * n_frames
     clip_features = replace(features, begin=begin, length=np.full(len(track), n_frames))
     return replace(dataset, examples=examples, vggish=None), clip_features

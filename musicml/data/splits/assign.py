@@ -33,21 +33,23 @@ def assign(
     counts = np.zeros((n_groups, len(dataset.class_names)))
     np.add.at(counts, group_of, present[members])
     # noise decides between groups of equal size, so that another seed gives another split
-    counts += np.random.default_rng(seed).uniform(0, 1e-6, (n_groups, 1)) * (counts > 0)
+    np.add(counts, np.random.default_rng(seed).uniform(0, 1e-6, (n_groups, 1)), out=counts, where=counts > 0)
     split_of = spread_groups(counts, np.array(list(wanted.values())), is_even)
     return np.array(list(wanted), dtype=object)[split_of[group_of]]
 
 
 def find_present(dataset: Dataset) -> np.ndarray:
     """Return which class is present in which example, [shape=(n_examples, n_classes)], bool."""
-    return np.nan_to_num(dataset.targets()) > 0.5
+    examples = dataset.examples
+    sets = [[bool(labels.get(name)) for name in dataset.class_names] for labels in examples.label_sets]
+    return np.array(sets, dtype=bool).reshape(len(sets), len(dataset.class_names))[examples.label_of]
 
 
 def _number_groups(dataset: Dataset, members: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of groups of `members`, and the index of each member's group, [shape=(n_members,)]."""
-    groups = [str(dataset.examples[member].group) for member in members]
+    groups = dataset.groups[members]
     index_of = {name: index for index, name in enumerate(sorted(set(groups)))}
-    return len(index_of), np.array([index_of[group] for group in groups], dtype=int)
+    return len(index_of), np.fromiter(map(index_of.__getitem__, groups), int, len(groups))
 
 
 def spread_groups(counts: np.ndarray, shares: np.ndarray, is_even: bool) -> np.ndarray:
