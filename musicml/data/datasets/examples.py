@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,6 +108,21 @@ class Examples(Sequence[Example]):
         own = np.flatnonzero(self.group_of == NONE)
         groups[own] = list(self.ids.take(own))
         return groups
+
+    def number_groups(self) -> tuple[int, np.ndarray]:
+        """Return the number of groups, and the place of each example's group in their sorted names, [shape=(n,)]."""
+        is_own = self.group_of == NONE
+        codes, place = np.unique(self.group_of[~is_own], return_inverse=True)
+        # each name once, except that a group of its own may have the name of a shared one
+        names = [*self.ids.take(is_own), *self.group_names.take(codes)]
+        order = np.fromiter(sorted(range(len(names)), key=names.__getitem__), np.int64, len(names))
+        is_new = (one != other for one, other in itertools.pairwise(names[row] for row in order))
+        numbers = np.empty(len(names), int)
+        numbers[order] = np.cumsum(np.fromiter(itertools.chain([False], is_new), bool)[: len(names)])
+        n_own = int(is_own.sum())
+        number = np.empty(len(self), int)
+        number[is_own], number[~is_own] = numbers[:n_own], numbers[n_own:][place]
+        return len(np.unique(numbers)), number
 
     @property
     def splits(self) -> np.ndarray:

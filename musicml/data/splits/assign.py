@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
@@ -47,9 +48,7 @@ def find_present(dataset: Dataset) -> np.ndarray:
 
 def _number_groups(dataset: Dataset, members: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of groups of `members`, and the index of each member's group, [shape=(n_members,)]."""
-    groups = dataset.groups[members]
-    index_of = {name: index for index, name in enumerate(sorted(set(groups)))}
-    return len(index_of), np.fromiter(map(index_of.__getitem__, groups), int, len(groups))
+    return dataset.examples.take(members).number_groups()
 
 
 def spread_groups(counts: np.ndarray, shares: np.ndarray, is_even: bool) -> np.ndarray:
@@ -72,7 +71,8 @@ def spread_groups(counts: np.ndarray, shares: np.ndarray, is_even: bool) -> np.n
     for _ in range(int(has_class.any(axis=1).sum())):
         k = int(left.argmin())
         if k not in by_size:
-            by_size[k] = iter(np.argsort(-counts[:, k], kind="stable").tolist())
+            members = np.flatnonzero(has_class[:, k])
+            by_size[k] = iter(array("q", members[np.argsort(-counts[members, k], kind="stable")].tobytes()))
         group = next(group for group in by_size[k] if split_of[group] < 0)
         split_of[group] = split = _choose_split(k, int(left[k]), missing, is_covered, is_even)
         missing[split] -= counts[group]
