@@ -23,7 +23,7 @@ def compute_plainly(scores, targets, predicted, weights):
     """The metrics of one class in one draw, example by example."""
     seen = ~np.isnan(targets)
     scores, truth, predicted, weights = scores[seen], targets[seen] > 0.5, predicted[seen], weights[seen].astype(float)
-    present, absent = weights[truth].sum(), weights[~truth].sum()
+    present, absent, n_predicted = weights[truth].sum(), weights[~truth].sum(), weights[predicted].sum()
     auc = precision_sum = 0.0
     for score, weight in zip(scores[truth], weights[truth], strict=True):
         below = weights[~truth & (scores < score)].sum() + weights[~truth & (scores == score)].sum() / 2
@@ -37,9 +37,7 @@ def compute_plainly(scores, targets, predicted, weights):
         "right": weights[truth & predicted].sum(),
         "present": present,
         "recall": weights[truth & predicted].sum() / present if present else np.nan,
-        "precision": weights[truth & predicted].sum() / weights[predicted].sum()
-        if weights[predicted].any()
-        else np.nan,
+        "precision": weights[truth & predicted].sum() / n_predicted if n_predicted else np.nan,
     }
 
 

@@ -264,7 +264,9 @@ def check_split(dataset: Dataset, split: Split, present: np.ndarray | None = Non
         )
     # the guarantee of this package, checked once more
     n_groups, group_of = dataset.examples.number_groups()
-    n_splits = sum(np.bincount(group_of[split.sides == name], minlength=n_groups) > 0 for name in set(split.sides))
+    n_splits = np.zeros(n_groups, dtype=int)
+    for name in set(split.sides):
+        n_splits[np.unique(group_of[split.sides == name])] += 1
     crossing = set(dataset.groups[(n_splits > 1)[group_of]]) if (n_splits > 1).any() else ()
     if crossing:
         raise RuntimeError(f"bug in musicml: groups in two splits: {sorted(crossing)[:3]}")
