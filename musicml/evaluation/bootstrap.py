@@ -18,7 +18,7 @@ MIN_BATCH = 16  # draws at a time, however many examples there are
 MAX_EXACT = 2**24  # whole numbers below are exact in float32
 
 
-def number_groups(groups: np.ndarray) -> tuple[int, np.ndarray]:
+def assign_group_numbers(groups: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of groups, and the index of each example's group among their sorted names, [shape=(n,)]."""
     names = [str(group) for group in groups]  # not an array of str: all its cells are as wide as the longest name
     index_of = {name: index for index, name in enumerate(sorted(set(names)))}
@@ -32,7 +32,7 @@ def draw_groups(groups: np.ndarray, seed: int, n_bootstrap: int) -> np.ndarray |
     -------
     np.ndarray [shape=(n_bootstrap, n_examples)], uint8, or None if there is only one group
     """
-    n_groups, group_of = number_groups(groups)
+    n_groups, group_of = assign_group_numbers(groups)
     if n_groups < 2:
         return None
     weights = np.empty((n_bootstrap, len(group_of)), np.uint8)
@@ -47,7 +47,7 @@ def draw_weights(groups: np.ndarray, seed: int, n_bootstrap: int) -> np.ndarray:
     -------
     np.ndarray [shape=(1 + n_bootstrap, n_examples)], uint8
     """
-    n_groups, group_of = number_groups(groups)
+    n_groups, group_of = assign_group_numbers(groups)
     weights = np.ones((1 + n_bootstrap if n_groups > 1 else 1, len(group_of)), np.uint8)
     _fill_draws(weights[1:], n_groups, group_of, seed)
     return weights

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.evaluation.bootstrap import compute_class_draws, draw_groups, draw_weights, number_groups, sum_draws
+from musicml.evaluation.bootstrap import assign_group_numbers, compute_class_draws, draw_groups, draw_weights, sum_draws
 from musicml.utils import Message, compute_wilson_interval
 
 N_BOOTSTRAP = 1000
@@ -121,7 +121,7 @@ def summarize_class_draws(
     if draws is None:
         return [dict.fromkeys(CLASS_METRICS) for _ in rows]
     intervals = []
-    n_groups, group_of = number_groups(groups)
+    n_groups, group_of = assign_group_numbers(groups)
     for k, row in enumerate(rows):
         observed, present = ~np.isnan(targets[:, k]), targets[:, k] > 0.5
         n_present, n_predicted = (
@@ -137,7 +137,7 @@ def summarize_class_draws(
 
 def count_by_group(groups: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
     """Count the examples of each group, or sum their values: [shape=(n_examples,)] → [shape=(n_groups,)]."""
-    return np.bincount(number_groups(groups)[1], values)
+    return np.bincount(assign_group_numbers(groups)[1], values)
 
 
 def compute_draw_interval(

@@ -73,9 +73,12 @@ class Clips:
 
 def cut_clips(features: Features, indices: np.ndarray, clip: ClipSpec) -> Clips:
     """Cut the examples at `indices` into clips, exactly as `Predictor` cuts a file."""
-    starts = [clip.compute_starts(int(features.length[i])) for i in indices]
-    example = np.repeat(indices, [len(s) for s in starts])
-    return Clips(features, example, np.concatenate([*starts, np.zeros(0, dtype=int)]), clip.n_frames)
+    # many files are equally long: one array for each length, not for each file
+    lengths, place = np.unique(features.length[indices], return_inverse=True)
+    starts = [clip.compute_starts(n) for n in lengths.tolist()]
+    counts = np.array([len(s) for s in starts], dtype=int)[place]
+    example, starts_of = np.repeat(indices, counts), (starts[k] for k in place.tolist())
+    return Clips(features, example, np.concatenate([*starts_of, np.zeros(0, dtype=int)]), clip.n_frames)
 
 
 def cut_into_pieces(dataset: Dataset, features: Features, n_frames: int) -> tuple[Dataset, Features]:

@@ -53,7 +53,7 @@ class Texts(Sequence[str]):
             first[row] = row_of.setdefault(self[row], row)
         return first
 
-    def argsort(self) -> np.ndarray:
+    def sort_rows(self) -> np.ndarray:
         """Return the rows in the order of their texts, [shape=(n,)], int64."""
         texts = list(self)
         return np.fromiter(sorted(range(len(texts)), key=texts.__getitem__), np.int64, len(texts))

@@ -69,20 +69,20 @@ def test_a_dataset_computes_from_columns_what_it_computed_from_objects(seed):
     kept = dataset.keep([k % 3 == 0 for k in range(len(rows))])
     assert kept.examples == rows[::3] and kept.targets().shape == (20, 3)
     names = sorted({row.group for row in rows})
-    assert dataset.examples.number_groups()[0] == len(names)
-    assert dataset.examples.number_groups()[1].tolist() == [names.index(row.group) for row in rows]
+    assert dataset.examples.assign_group_numbers()[0] == len(names)
+    assert dataset.examples.assign_group_numbers()[1].tolist() == [names.index(row.group) for row in rows]
 
 
 def test_a_dataset_without_examples_has_empty_columns():
     dataset = make_dataset(())
     assert dataset.targets().shape == (0, 3) and len(dataset.groups) == 0 and dataset.keep([]).examples == ()
     assert dataset.hash() == hashlib.blake2b(b"[]", digest_size=8).hexdigest()
-    assert dataset.examples.number_groups()[0] == 0 and "0 sound files" in dataset.describe()
+    assert dataset.examples.assign_group_numbers()[0] == 0 and "0 sound files" in dataset.describe()
 
 
 def test_two_examples_with_the_same_name_are_in_one_group():
     rows = [Example(name, Path("x"), {}, name) for name in ("b", "a", "b")]
-    n_groups, number = Examples(rows).number_groups()
+    n_groups, number = Examples(rows).assign_group_numbers()
     assert n_groups == 2 and number.tolist() == [1, 0, 1]
 
 

@@ -32,9 +32,9 @@ def test_a_selection_is_independent_of_what_is_added_later():
 
 def test_texts_sort_as_python_sorts_them_and_know_their_first_occurrence():
     texts = Texts(ODD)
-    assert [ODD[k] for k in texts.argsort()] == sorted(ODD)
+    assert [ODD[k] for k in texts.sort_rows()] == sorted(ODD)
     assert texts.find_first().tolist() == [ODD.index(text) for text in ODD]
-    assert len(Texts().find_first()) == len(Texts().argsort()) == 0
+    assert len(Texts().find_first()) == len(Texts().sort_rows()) == 0
 
 
 def test_the_pickle_of_a_selection_has_only_its_own_texts():

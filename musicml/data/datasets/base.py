@@ -161,7 +161,7 @@ class Dataset:
         examples, digest = self.examples, hashlib.blake2b(b"[", digest_size=8)
         label_sets = [json.dumps(sorted(labels.items())) for labels in examples.label_sets]
         # sorted, so that the order of loading does not matter
-        for n, row in enumerate(examples.ids.argsort()):  # the JSON of all rows, one at a time
+        for n, row in enumerate(examples.ids.sort_rows()):  # the JSON of all rows, one at a time
             example, labels = examples[row], label_sets[examples.label_of[row]]
             name, *others = map(json.dumps, (example.id, example.group, example.split))
             digest.update(f"{', ' if n else ''}[{', '.join([name, labels, *others])}]".encode())

@@ -109,7 +109,7 @@ class Examples(Sequence[Example]):
         groups[own] = list(self.ids.take(own))
         return groups
 
-    def number_groups(self) -> tuple[int, np.ndarray]:
+    def assign_group_numbers(self) -> tuple[int, np.ndarray]:
         """Return the number of groups, and the place of each example's group in their sorted names, [shape=(n,)]."""
         is_own = self.group_of == NONE
         codes, place = np.unique(self.group_of[~is_own], return_inverse=True)
@@ -151,7 +151,7 @@ class Examples(Sequence[Example]):
         changed.group_names = Texts(code_of)
         return changed
 
-    def isolate(self) -> Examples:
+    def separate_groups(self) -> Examples:
         """Return the examples with a group of its own for each."""
         changed = self._copy()
         changed.group_of = np.full(len(self), NONE, np.int32)

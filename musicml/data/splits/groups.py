@@ -47,7 +47,7 @@ def regroup(dataset: Dataset, kind: str) -> Dataset:
     check_lists(dataset, kind)
     if not is_ungrouped_split(dataset.as_published, kind):
         return dataset
-    examples = dataset.examples.isolate()
+    examples = dataset.examples.separate_groups()
     return replace(dataset, examples=examples.share_groups(_find_first(examples, dataset.digests)))
 
 

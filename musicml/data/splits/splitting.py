@@ -50,7 +50,7 @@ class Split:
     def hash(self, dataset: Dataset) -> str:
         """Compute a stable digest of which example is in which split: 16 hex digits."""
         digest, names = hashlib.blake2b(b"[", digest_size=8), dataset.examples.ids
-        for n, row in enumerate(names.argsort()):  # the JSON of all pairs, one at a time
+        for n, row in enumerate(names.sort_rows()):  # the JSON of all pairs, one at a time
             digest.update(f"{', ' if n else ''}{json.dumps([names[row], self.sides[row]])}".encode())
         digest.update(b"]")
         return digest.hexdigest()
@@ -263,7 +263,7 @@ def check_split(dataset: Dataset, split: Split, present: np.ndarray | None = Non
             dataset_name=dataset.name,
         )
     # the guarantee of this package, checked once more
-    n_groups, group_of = dataset.examples.number_groups()
+    n_groups, group_of = dataset.examples.assign_group_numbers()
     n_splits = np.zeros(n_groups, dtype=int)
     for name in set(split.sides):
         n_splits[np.unique(group_of[split.sides == name])] += 1
