@@ -4,7 +4,7 @@ python -m benchmarks                       # all fast ones, some minutes
 python -m benchmarks prediction            # or unlike, hostile, strangers, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
 python -m benchmarks synthetic_to_real     # or half_precision; both need MUSICML_SHARED_DATA
-python -m benchmarks coverage              # or significance: simulations of a few minutes
+python -m benchmarks coverage              # or significance, scale: simulations of a few minutes
 python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
 python -m benchmarks --work DIR            # keep sample data and runs in DIR for the next time
 """
@@ -34,6 +34,7 @@ from benchmarks import (
     readme,
     recipe_comparison,
     recipes,
+    scale,
     significance,
     synthetic_to_real,
     training_step,
@@ -50,7 +51,7 @@ QUICK = (prediction, out_of_distribution, malformed_files, hostile_runs, dashboa
 QUICK += (warm_start,)
 # their names on the command line and in benchmarks/results, in the order of QUICK
 NAMES = ("prediction", "unlike", "hostile", "strangers", "dashboard", "features", "memory", "steps", "again")
-SIMULATED = {"coverage": coverage, "significance": significance}  # these need neither data nor runs
+SIMULATED = {"coverage": coverage, "significance": significance, "scale": scale}  # these need neither data nor runs
 LONG = ("frozen", "synthetic_to_real", "half_precision", *SIMULATED, *recipes.MEASURES)  # only run if they are named
 DESCRIBERS = {
     **{name: module.describe_results for name, module in zip(NAMES, QUICK, strict=True)},
@@ -163,6 +164,7 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(NAMES + LONG)}")
     recipes.use_weights()  # before anything imports Keras
+    broken: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         work = args.work or Path(folder)
         for name in args.names or NAMES:
@@ -172,7 +174,10 @@ def main() -> int:
             readme.write_readme(RESULTS, ROOT / "benchmarks/README.md", DESCRIBERS)
             for line in DESCRIBERS[name](results):
                 terminal.print_message(line)
-    return 0
+            broken += scale.list_broken_bounds(results) if name == "scale" else []
+    for line in broken:
+        print(f"bound broken: {line}", file=sys.stderr)
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

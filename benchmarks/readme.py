@@ -34,6 +34,7 @@ TITLES = {
     "frozen": "Training a head on the stored outputs of a frozen backbone",
     "again": "Time until training starts",
     "memory": "Memory",
+    "scale": "Growth with the number of files",
     "steps": "XLA on a CPU",
     "prediction": "Predictions",
     "hostile": "Damaged and malicious files",

@@ -8,6 +8,7 @@ import csv
 import errno
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -150,16 +151,29 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str])
     An additional column, `messages`, describes the cells that are messages. A byte of a file name that is not UTF-8 is
     written as `\\udce9`, as in JSON. `read_csv` restores both.
     """
-    rows = [add_messages(row) for row in rows]
-    if any(MESSAGES in row for row in rows):
-        columns = [*columns, MESSAGES]
-        rows = [{**row, MESSAGES: json.dumps(row[MESSAGES])} if MESSAGES in row else row for row in rows]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    # a text that only looks like such a byte has its backslash escaped
-    write_text(path, re.sub(r"\\(?=u(?:dc[89a-f][0-9a-f]|005c))", r"\\u005c", text.getvalue()))
+    plain, full = (
+        csv.DictWriter(text, names, restval="", lineterminator="\n") for names in (columns, [*columns, MESSAGES])
+    )
+    lines, is_full = [], bytearray()  # the rows may be a million: as dicts they would take four times the memory
+    for row in itertools.chain([dict(zip(columns, columns, strict=True))], map(add_messages, rows)):
+        is_full.append(MESSAGES in row)
+        if is_full[-1]:
+            full.writerow({**row, MESSAGES: json.dumps(row[MESSAGES])})
+        else:
+            plain.writerow(row)
+        lines.append(text.getvalue())
+        text.seek(text.truncate(0))
+    if any(is_full):  # then all rows have the column
+        lines = [line if done else f"{line[:-1]},\n" for line, done in zip(lines, is_full, strict=True)]
+        lines[0] = f"{lines[0][:-1]}{MESSAGES}\n"
+    with (
+        write_atomically(path) as temporary,
+        # a file name in it may not be valid UTF-8
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        # a text that only looks like such a byte has its backslash escaped
+        file.writelines(re.sub(r"\\(?=u(?:dc[89a-f][0-9a-f]|005c))", r"\\u005c", line) for line in lines)
 
 
 def _restore_bytes(text: str) -> str:
