@@ -42,7 +42,7 @@ def train_and_evaluate(args: argparse.Namespace) -> int:
     """Train an experiment, or resume a run, and print its report. After Ctrl-C, say how to resume."""
     from musicml.evaluation import evaluate_run
     from musicml.experiment import find_experiment, open_run, remember_folders
-    from musicml.training import resume_run
+    from musicml.training import is_secondary, resume_run
 
     if (args.experiment is None) == (args.resume is None):  # exactly one of them
         raise InputError("Expected either an experiment or --resume RUN. See `musicml train --help`.")
@@ -62,6 +62,8 @@ def train_and_evaluate(args: argparse.Namespace) -> int:
         args.data_root = args.data_root or options.get_default_folder("--data-root")
         remember_folders(args.data_root)
         run = train(path, args, args.folder)
+    if is_secondary():  # the first of several processes has the run
+        return 0
     try:
         report = evaluate_run(run)
     except KeyboardInterrupt:  # trained, but not evaluated: --resume continues there

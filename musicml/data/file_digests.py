@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data.datasets import Dataset
-from musicml.utils import compute_digest, write_bytes
+from musicml.utils import TextMap, Texts, compute_digest, write_bytes
 
 CACHE_FOLDER = ".features"  # below the data root: the feature cache, and these digests
 
@@ -32,6 +32,11 @@ def digest_examples(dataset: Dataset, root: Path | None = None) -> Iterator[tupl
         yield example.id, digest
     if cache:
         cache.save()
+
+
+def collect_digests(dataset: Dataset, root: Path | None = None) -> TextMap:
+    """Return the digest of each example's file by its id, with the parameters of `digest_examples`."""
+    return TextMap(dataset.examples.ids, Texts(digest for _, digest in digest_examples(dataset, root)))
 
 
 def count_known_digests(dataset: Dataset, root: Path) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
+    from musicml.training.distribution import is_secondary
     from musicml.training.plan import DEFAULT_WORKERS, Plan, make_plan
     from musicml.training.preparation import compute_split_hash, make_clip_spec, prepare_data, read_features
     from musicml.training.pretrained_run import TAGS_RUN, make_tags_run

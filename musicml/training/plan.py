@@ -31,6 +31,7 @@ FROM_DISK = Message(
     "That was not measured."
 )
 ON_GPU = Message("The memory of the GPU was not measured.")
+ONE_DEVICE = Message('The steps were timed on one device, although training.devices is "all".')
 SMALLER = Message("Memory ran out with batches of {asked} clips, so batches of {used} were measured.")
 UNREADABLE = Message("{n} of {n_measured} measured files can't be read. The first: {reason}")
 SINGLE = Message("Only one file was measured, so its time includes the start of the decoder.")
@@ -334,6 +335,8 @@ def _list_notes(experiment: Experiment, sample: FileSample, models: Models, step
         notes.append(Message(SMALLER, asked=asked, used=used))
     if cache > memory and experiment.kind != "vggish":
         notes.append(Message(FROM_DISK, cache=f"{cache / 1e9:.1f} GB", memory=f"{memory / 1e9:.1f} GB"))
+    if steps and experiment.training.devices != "one":
+        notes.append(ONE_DEVICE)
     if steps and _has_gpu():
         notes.append(ON_GPU)
     return [*notes, REST]

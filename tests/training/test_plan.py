@@ -136,6 +136,15 @@ def test_features_in_the_cache_take_no_time(sounds, tmp_path, clock):
     assert changed.n_cached == 0 and changed.times[0].reading == pytest.approx(TICK)
 
 
+def test_of_a_computation_that_was_stopped_only_the_rest_counts(sounds, tmp_path, clock):
+    compute_features(sounds, tmp_path / "data")
+    for number in (1, 5):
+        (index,) = (tmp_path / "data/.features").glob(f"*/{number:05}.json")
+        index.unlink()
+    made = plan_folder(sounds, tmp_path / "data")
+    assert made.n_cached == 10 and made.times[0].features == pytest.approx(2 * TICK) and made.times[0].reading == 0
+
+
 def test_unreadable_files_are_named_and_have_no_size(sounds, tmp_path, clock):
     for number in range(4):
         (sounds / f"a/broken{number}.wav").write_bytes(b"RIFF" + bytes(60))
