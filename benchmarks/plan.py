@@ -6,8 +6,8 @@
 OpenMIC (20,000 clips of 10 s, ogg) and FMA-large (100,000 tracks of 30 s, mp3) are simulated: 50 files of synthetic
 sound, each listed many times. The plan reads a few of the listed files. For the comparison, the features of 2,000 files
 and an epoch on them are computed as in a training, and the seconds grow in proportion to the files. The seconds of
-starting processes do not grow, so a tenth of the files is computed too. The plan is made before and after, and its mean
-counts, since other load on the machine affects both.
+starting processes do not grow, so a tenth of the files is computed too. Plans are made before and after each of these
+measurements, and their mean counts, since other load on the machine affects both.
 """
 
 from __future__ import annotations
@@ -57,10 +57,14 @@ def measure(n_computed: int = N_COMPUTED) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             _write_sounds(root, listing)
-            before = _plan(root, name)
-            extrapolated = _extrapolate(root, name, n_computed)
-            after = _plan(root, name)
-        planned = {what: (before[what] + after[what]) / 2 for what in before}
+            plans = [_plan(root, name)]
+            extrapolated, dataset = _extrapolate_features(root, name, n_computed)
+            plans.append(_plan(root, name))
+            extrapolated |= _extrapolate_epoch(root, name, dataset)
+            plans.append(_plan(root, name))
+        # what is measured between two plans is compared with their mean
+        planned = {what: (plans[0][what] + plans[1][what]) / 2 for what in plans[0]}
+        planned["epoch_seconds"] = (plans[1]["epoch_seconds"] + plans[2]["epoch_seconds"]) / 2
         results[name] = {
             what: {
                 "plan": float(f"{planned[what]:.4g}"),
@@ -140,41 +144,45 @@ def _plan(root: Path, name: str) -> dict[str, float]:
     }
 
 
-def _extrapolate(root: Path, name: str, n_computed: int) -> dict[str, float]:
-    """Compute the features of a part of the listing and train on it, and extrapolate to the whole listing."""
+def _extrapolate_features(root: Path, name: str, n_computed: int) -> tuple[dict[str, float], Any]:
+    """Compute the features of a part of the listing, extrapolate to the whole, and also return the part."""
     from musicml.data import digest_examples
-    from musicml.data.datasets import SPLITS
-    from musicml.experiment import start_run
     from musicml.features import get_features
-    from musicml.training import make_clip_spec, prepare_data, trainer
+    from musicml.training import make_clip_spec
     from musicml.utils import count_processes
 
-    listing = LISTINGS[name]
-    experiment = _read_experiment(name, **{"training.epochs": N_EPOCHS})
-    clip, seconds = make_clip_spec(experiment), {}
+    listing, experiment, seconds = LISTINGS[name], _read_experiment(name), {}
     for n in (n_computed // 10, n_computed):
         dataset, cache = _make_dataset(root, name, n), root / f"data-{n}/.features"
         dict(digest_examples(dataset, cache))  # reading all files once is a part of its own in the plan
-        start_time = time.perf_counter()
-        _, features = get_features(dataset, experiment.features, cache, clip.least_samples, count_processes())
+        least, start_time = make_clip_spec(experiment).least_samples, time.perf_counter()
+        _, features = get_features(dataset, experiment.features, cache, least, count_processes())
         seconds[n] = time.perf_counter() - start_time
     size = int(features.length.sum()) * features.array.shape[1] * features.array.dtype.itemsize
-    # each file is in a group of its own here, as in the plan, although their contents repeat
-    with mock.patch("musicml.training.preparation.group_identical_files", lambda dataset, digests: dataset):
-        material = prepare_data(experiment, dataset, root / f"data-{n_computed}", 0)
-    run = start_run(root / "run", name, 0, experiment.text, {"data": {"root": str(root / "data"), "hash": ""}})
-    trainer.train_model(run, trainer.TrainingJob(experiment, material))
-    n_used = sum(len(material.split.indices(split)) for split in SPLITS)
+    durations = [soundfile.info(path).duration for path in root.glob(f"*.{listing.suffix}")]
     scale = listing.n_files / n_computed
     return {
         "feature_seconds": (seconds[n_computed] - seconds[n_computed // 10]) / 0.9 * scale,
         "cache_bytes": size * scale,
-        "epoch_seconds": float(run.table("history.csv")[-1]["seconds"]) * listing.n_files / n_used,
-        "hours": sum(soundfile.info(path).duration for path in root.glob(f"*.{listing.suffix}"))
-        / N_DISTINCT
-        * listing.n_files
-        / 3600,
-    }
+        "hours": float(np.mean(durations)) * listing.n_files / 3600,
+    }, dataset
+
+
+def _extrapolate_epoch(root: Path, name: str, dataset: Any) -> dict[str, float]:
+    """Train on a part of the listing whose features are cached, and extrapolate to the whole."""
+    from musicml.data.datasets import SPLITS
+    from musicml.experiment import start_run
+    from musicml.training import prepare_data, trainer
+
+    experiment, n = _read_experiment(name, **{"training.epochs": N_EPOCHS}), len(dataset.examples)
+    # each file is in a group of its own here, as in the plan, although their contents repeat
+    with mock.patch("musicml.training.preparation.group_identical_files", lambda dataset, digests: dataset):
+        material = prepare_data(experiment, dataset, root / f"data-{n}", 0)
+    run = start_run(root / "run", name, 0, experiment.text, {"data": {"root": str(root / "data"), "hash": ""}})
+    trainer.train_model(run, trainer.TrainingJob(experiment, material))
+    n_used = sum(len(material.split.indices(split)) for split in SPLITS)
+    seconds = float(run.table("history.csv")[-1]["seconds"])
+    return {"epoch_seconds": seconds * LISTINGS[name].n_files / n_used}
 
 
 def describe_results(results: dict[str, Any]) -> list[str]:
