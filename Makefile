@@ -56,6 +56,7 @@ dashboard: $(READY) ## explore the runs in a browser; MUSICML_RUNS and MUSICML_D
 
 lessons: $(LESSONS) ## build the notebooks of the lessons, lessons/en and lessons/id, from lessons/src
 	@.venv/bin/python -m lessons.build
+	@echo "lessons/en and lessons/id. Copy and open them with: .venv/bin/musicml lessons"
 
 lessons-teacher: $(LESSONS) ## build them with solutions, in build/lessons-teacher
 	@.venv/bin/python -m lessons.build --teacher build/lessons-teacher
@@ -71,7 +72,7 @@ test: $(DEV) ## run the tests; ARGS="-k splits" selects some
 test-jax: $(JAX) ## run the JAX tests in .venv-jax, an environment without TensorFlow
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null \
 	  || { echo "TensorFlow is installed in .venv-jax but must not be: rm -r .venv-jax, then make test-jax" >&2; exit 1; }
-	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-jax/bin/python -m pytest -q tests/training/test_jax.py $(ARGS)
+	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-jax/bin/python -m pytest -q -m "jax or not browser" tests/training/test_jax.py tests/training/test_distribution.py $(ARGS)
 
 test-browser: $(DEV) ## test the dashboard in Chromium; MUSICML_SCREENSHOTS sets a folder for screenshots
 	@.venv/bin/python -m tests.browser.tabs

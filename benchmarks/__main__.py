@@ -3,8 +3,8 @@
 python -m benchmarks                       # all fast ones, some minutes
 python -m benchmarks prediction            # or unlike, hostile, strangers, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
-python -m benchmarks synthetic_to_real     # needs MUSICML_SHARED_DATA
-python -m benchmarks coverage              # or significance: simulations of a few minutes
+python -m benchmarks synthetic_to_real     # or half_precision; both need MUSICML_SHARED_DATA
+python -m benchmarks coverage              # or significance, scale, plan: simulations of some minutes
 python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
 python -m benchmarks --work DIR            # keep sample data and runs in DIR for the next time
 """
@@ -25,14 +25,17 @@ from benchmarks import (
     dashboard,
     features,
     frozen,
+    half_precision,
     hostile_runs,
     malformed_files,
     memory,
     out_of_distribution,
+    plan,
     prediction,
     readme,
     recipe_comparison,
     recipes,
+    scale,
     significance,
     synthetic_to_real,
     training_step,
@@ -49,12 +52,15 @@ QUICK = (prediction, out_of_distribution, malformed_files, hostile_runs, dashboa
 QUICK += (warm_start,)
 # their names on the command line and in benchmarks/results, in the order of QUICK
 NAMES = ("prediction", "unlike", "hostile", "strangers", "dashboard", "features", "memory", "steps", "again")
-SIMULATED = {"coverage": coverage, "significance": significance}  # these need neither data nor runs
-LONG = ("frozen", "synthetic_to_real", *SIMULATED, *recipes.MEASURES)  # only run if they are named
+# these need neither data nor runs
+SIMULATED = {"coverage": coverage, "significance": significance, "scale": scale, "plan": plan}
+BOUNDED = {"scale": scale, "plan": plan}  # the command fails if one of their bounds is broken
+LONG = ("frozen", "synthetic_to_real", "half_precision", *SIMULATED, *recipes.MEASURES)  # only run if they are named
 DESCRIBERS = {
     **{name: module.describe_results for name, module in zip(NAMES, QUICK, strict=True)},
     "frozen": frozen.describe_results,
     "synthetic_to_real": synthetic_to_real.describe_results,
+    "half_precision": half_precision.describe_results,
     **{name: module.describe_results for name, module in SIMULATED.items()},
     **dict.fromkeys(recipes.MEASURES, recipe_comparison.describe_results),
 }
@@ -90,6 +96,8 @@ def _measure(name: str, work: Path) -> dict[str, Any]:
         return frozen.measure(work / "data")
     if name == "synthetic_to_real":
         return synthetic_to_real.measure(work / "data")
+    if name == "half_precision":
+        return half_precision.measure(work / "data")
     if name in recipes.MEASURES:
         if name in recipes.ON_SAMPLE:
             _ensure_sample_data(work, "gtzan")
@@ -159,6 +167,7 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(NAMES + LONG)}")
     recipes.use_weights()  # before anything imports Keras
+    broken: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         work = args.work or Path(folder)
         for name in args.names or NAMES:
@@ -168,7 +177,11 @@ def main() -> int:
             readme.write_readme(RESULTS, ROOT / "benchmarks/README.md", DESCRIBERS)
             for line in DESCRIBERS[name](results):
                 terminal.print_message(line)
-    return 0
+            if name in BOUNDED:
+                broken += BOUNDED[name].list_broken_bounds(results)
+    for line in broken:
+        print(f"bound broken: {line}", file=sys.stderr)
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import soundfile
 from musicml.data.datasets.base import Example
 from musicml.data.io import audio
 from musicml.features import audio_features
-from musicml.features.cache import compute
+from musicml.features.cache import compute, shards
 
 # set to 1 in `measure_in_process`
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -161,30 +161,28 @@ def _compare_processes(tracks: list[Path]) -> dict[str, float]:
 
 def _time_one_process(tracks: list[Path]) -> float:
     """Return seconds per track with one process, read as the cache does."""
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as out:
-        n = _count_results(compute.compute_all(_make_examples(tracks), SETTINGS, 0, tracks[0].parent, out, 1))
-    return (time.perf_counter() - start) / n
-
-
-def _make_examples(tracks: list[Path]) -> list[Example]:
-    """Make `REPETITIONS` examples of each track."""
-    return [Example(path.name, path.parent, {}, path.name) for path in tracks] * REPETITIONS
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        n = sum(_compute_shards(tracks, folder, 1))
+        return (time.perf_counter() - start) / n
 
 
 def _time_two_processes(tracks: list[Path]) -> float:
     """Return seconds per track with two processes, measured once both have started."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as out:
-        results = compute.compute_all(_make_examples(tracks), SETTINGS, 0, Path(folder), out, 2)
-        _count_results(itertools.islice(results, 20))  # after these, both processes have imported everything
+    with tempfile.TemporaryDirectory() as folder:
+        results = _compute_shards(tracks, folder, 2)
+        for _ in itertools.islice(results, 10):  # after these, both processes have imported everything
+            pass
         start = time.perf_counter()
-        n = _count_results(results)
+        n = sum(results)
         return (time.perf_counter() - start) / n
 
 
-def _count_results(results: Iterable[compute.FileResult]) -> int:
-    """Consume the results, and return the number of tracks with features."""
-    return sum(result.length > 0 for result in results)
+def _compute_shards(tracks: list[Path], folder: str, processes: int) -> Generator[int]:
+    """Compute the features of `REPETITIONS` examples of each track. Yield the number of files done each time."""
+    examples = [Example(path.name, path.parent, {}, path.name) for path in tracks] * REPETITIONS
+    layout = shards.make_layout(len(examples), SETTINGS)
+    return compute.compute_shards(examples, SETTINGS, 0, Path(folder), layout, range(layout.n_shards), processes)
 
 
 def _time_spin_loops(n: int) -> float:

@@ -142,9 +142,8 @@ def _import_for_features() -> None:
 
     from musicml.data.datasets import gtzan, loading
     from musicml.features import cache
-    from musicml.features.cache import compute
 
-    assert all((joblib, scipy.fft, soundfile, tqdm, loading, gtzan, cache, compute))
+    assert all((joblib, scipy.fft, soundfile, tqdm, loading, gtzan, cache))
 
 
 def _import_for_training() -> None:

@@ -34,6 +34,8 @@ TITLES = {
     "frozen": "Training a head on the stored outputs of a frozen backbone",
     "again": "Time until training starts",
     "memory": "Memory",
+    "plan": "Plans of large trainings",
+    "scale": "Growth with the number of files",
     "steps": "XLA on a CPU",
     "prediction": "Predictions",
     "hostile": "Damaged and malicious files",
@@ -49,6 +51,7 @@ TITLES = {
     "pretrained_sounds": "Four instruments from real sounds, with a network pretrained on music",
     "pretrained_openmic": "Twenty instruments of the sample data, with a network pretrained on music",
     "synthetic_to_real": "Real recordings, for runs trained only on sample data",
+    "half_precision": "Features of half precision",
     "pictures": "Thirty instruments from real pictures",
     "spectrograms": "Real GTZAN as spectrogram pictures",
     "sample_genres": "Genres of the synthetic sample data",
@@ -86,6 +89,8 @@ NOTES = {
     "the result depends on the bands, pianos and rooms that were drawn. All real pianos and half of the real guitars "
     "are single notes from one collection of samples. musicnn may have been trained on the tracks of GTZAN, and many "
     "of its tags name genres and instruments.",
+    "half_precision": "The cache stores float32. float16 would take half the disk, but stored scores would differ more "
+    "from those of a prediction, which does not use the cache, and each batch would have to be converted.",
     "pictures": "All pictures of the three folders, in folds that keep near-duplicates together. The second size of "
     "320 pixels was the best of a handful of trials on plain folds of the same pictures, which is optimistic.",
     "spectrograms": "Trained on the fault-filtered training list and tested on the validation list. No artist is in "

@@ -1,5 +1,6 @@
 import atexit
 import contextlib
+import gc
 import hashlib
 import io
 import os
@@ -20,10 +21,10 @@ from musicml.cli import main
 from musicml.data.datasets.loading import load_dataset
 from musicml.data.download import musicnn
 from musicml.data.synthetic import generate
-from musicml.experiment import config
+from musicml.experiment import config, user_folder
 from musicml.experiment import run as runs
 from musicml.models import pretrained_audio, transfer
-from musicml.training import preparation, pretrained_run
+from musicml.training import preparation, pretrained_run, trainer
 from tests.fixtures.musicnn_wheel import SIZES, write_wheel
 from tests.fixtures.small_backbone import use_small_mobilenet
 
@@ -32,9 +33,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # sample data that every machine can make, without a soundfont; tests of the soundfont remove this variable
 os.environ["MUSICML_RENDERER"] = "numpy"
-# tests neither read nor write the user's settings, and sign their runs with their own secret
+# tests neither read nor write the user's settings, and sign their runs with one secret of their own in all workers
+_of_all = os.environ.get("MUSICML_CONFIG", "") if "PYTEST_XDIST_WORKER" in os.environ else ""
 os.environ["MUSICML_CONFIG"] = tempfile.mkdtemp(prefix="musicml-settings-")
 atexit.register(shutil.rmtree, os.environ["MUSICML_CONFIG"], ignore_errors=True)
+if _of_all:
+    shutil.copy(Path(_of_all, user_folder.SECRET), os.environ["MUSICML_CONFIG"])
+user_folder.make_secret()
 # processes in the background of a shell ignore Ctrl-C, and so would the processes that tests start and interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -137,6 +142,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=place)
 
 
+def pytest_collection_finish():
+    """Keep what all tests have loaded out of the garbage collector, which would search it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def set_words(changes):
     """Convert settings to command-line words: `{"training.epochs": 2}` → `--set training.epochs=2`."""
     return [word for key, value in changes.items() for word in ("--set", f"{key}={toml(value)}")]
@@ -144,6 +155,14 @@ def set_words(changes):
 
 def toml(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@contextlib.contextmanager
+def unexported():
+    """Have networks trained without an exported model, which takes as long as a short training."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trainer, "export_keras_onnx", lambda *_: "not exported: no test asks for it")
+        yield
 
 
 def backbone_of(run):
@@ -190,34 +209,48 @@ def no_music():
 
 
 @pytest.fixture(scope="session")
-def get_sample(tmp_path_factory):
-    """Copy the small sample data of a dataset into a folder. It is generated once for all workers."""
-    base, worker = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_WORKER")
-    made = (base.parent if worker else base) / "sample"
+def of_all_workers(tmp_path_factory):
+    """A folder that all workers share. Lock what is made there."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "of_all_workers"
+    folder.mkdir(exist_ok=True)
+    return folder
 
-    def get(name, folder):
-        with FileLock(f"{made}.{name}.lock"), pytest.MonkeyPatch.context() as patched:
+
+@pytest.fixture(scope="session")
+def make_sample(of_all_workers):
+    """Generate the small sample data of a dataset, once for all workers, and return its folder. Never change it."""
+
+    def make(name):
+        root = of_all_workers / "data/sample"
+        with FileLock(of_all_workers / f"{name}.lock"), pytest.MonkeyPatch.context() as patched:
             patched.setattr(generate, "MIN_PARALLEL_SCALE", 2)  # no processes of its own
-            generate.generate_sample_data(made, only=[name], scale=SCALES[name])
-        return shutil.copytree(made / name, folder / name)
+            generate.generate_sample_data(root, only=[name], scale=SCALES[name])
+        return root / name
 
-    return get
+    return make
 
 
 @pytest.fixture(scope="session")
-def data_root(get_sample, tmp_path_factory):
-    """A data root with sample data of three datasets."""
-    root, worker = tmp_path_factory.mktemp("data"), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+def get_sample(make_sample):
+    """Copy the small sample data of a dataset into a folder."""
+    return lambda name, folder: shutil.copytree(make_sample(name), folder / name)
+
+
+@pytest.fixture(scope="session")
+def data_root(make_sample, of_all_workers):
+    """A data root with sample data of three datasets, shared by all workers."""
     # every second worker begins at the other end, so that they do not wait for each other
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     for name in TRAINED_ON[:: -1 if int(worker[2:]) % 2 else 1]:
-        get_sample(name, root / "sample")
-    return root
+        make_sample(name)
+    return of_all_workers / "data"
 
 
 @pytest.fixture(scope="session")
-def root(data_root, get_sample):
+def root(data_root, make_sample):
     """A data root with small sample data of all datasets. No test changes it."""
-    get_sample("instrument_sounds", data_root / "sample")
+    make_sample("instrument_sounds")
     return data_root
 
 
@@ -288,22 +321,31 @@ def network_toml(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def trained(data_root, tmp_path_factory):
-    """Return a complete run of a family by its name in FAMILIES, trained once by the command line. Never change it."""
-    root, made = tmp_path_factory.mktemp("runs"), {}
+def trained(data_root, of_all_workers, tmp_path_factory):
+    """Return a complete run of a family by its name in FAMILIES, trained once for all workers. Never change it."""
+    own, made = tmp_path_factory.mktemp("runs"), {}
+
+    def train(name, root):
+        """Train a family by the command line, if no worker has done so."""
+        file, changes = FAMILIES[name]
+        words = ["train", EXPERIMENTS / f"{file}.toml", "--data-root", data_root, "--runs", root]
+        with pytest.MonkeyPatch.context() as patched:
+            if file == "instrument_images_mobilenet":
+                use_small_mobilenet(patched)
+            if name == "frozen":
+                pretrained = run_of("unfrozen")
+                patched.setattr(transfer, "load_imagenet_weights", lambda *_: backbone_of(pretrained))
+            assert main.main([str(word) for word in [*words, *set_words(changes)]]) == 0
 
     def run_of(name):
         if name not in made:
-            file, changes = FAMILIES[name]
-            words = ["train", EXPERIMENTS / f"{file}.toml", "--data-root", data_root, "--runs", root / name]
-            with pytest.MonkeyPatch.context() as patched:
-                if file == "instrument_images_mobilenet":
-                    use_small_mobilenet(patched)
-                if name == "frozen":
-                    pretrained = run_of("unfrozen")
-                    patched.setattr(transfer, "load_imagenet_weights", lambda *_: backbone_of(pretrained))
-                assert main.main([str(word) for word in [*words, *set_words(changes)]]) == 0
-            (made[name],) = runs.list_runs(root / name)
+            root = of_all_workers / "runs" / name
+            with FileLock(of_all_workers / f"{name}.lock"):
+                if not any(run.is_complete for run in runs.list_runs(root)):
+                    train(name, root)
+            user_folder.remember_folders(data_root)
+            shutil.copytree(root, own / name)
+            made[name] = next(run for run in runs.list_runs(own / name) if run.is_complete)
         return made[name]
 
     return run_of
@@ -328,12 +370,14 @@ def musicnn_wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def musicnn_root(data_root, musicnn_wheel):
+def musicnn_root(data_root, musicnn_wheel, tmp_path_factory):
     """A data root with sample data and the random weights of `musicnn_wheel`."""
+    root = tmp_path_factory.mktemp("musicnn")
+    (root / "sample").symlink_to(data_root / "sample")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(musicnn, "SHA256", hashlib.sha256(musicnn_wheel.read_bytes()).hexdigest())
-        musicnn.download_musicnn(data_root, musicnn_wheel)
-    return data_root
+        musicnn.download_musicnn(root, musicnn_wheel)
+    return root
 
 
 @pytest.fixture(scope="session")

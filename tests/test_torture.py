@@ -101,14 +101,13 @@ def test_a_wrong_cache_entry_is_a_fault_and_an_incomplete_one_is_none(tmp_path):
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for root in (ours, theirs):
         (root / "key").mkdir(parents=True)
-        (root / "key/array.bin").write_bytes(bytes(100))
+        (root / "key/00000.bin").write_bytes(bytes(100))
         (root / "digests-tones.bin").write_bytes(bytes(range(48)))
-    (ours / ".making-here-1").mkdir()
-    (ours / ".making-here-1/array.bin").write_bytes(b"half")
+    (ours / "key/.making-here-1-00001.bin").write_bytes(b"half")
     (ours / "digests-tones.bin").write_bytes(bytes(range(24)))
     assert checks.find_wrong_features(ours, theirs) == []
     (ours / "digests-tones.bin").write_bytes(bytes(24))
-    (ours / "key/array.bin").write_bytes(bytes(99) + b"x")
+    (ours / "key/00000.bin").write_bytes(bytes(99) + b"x")
     (ours / "other.npy").write_bytes(b"")
     assert len(checks.find_wrong_features(ours, theirs)) == 3
 

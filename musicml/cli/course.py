@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from musicml.cli import options, output
-from musicml.utils import InputError, translate
+from musicml.utils import InputError, Message, translate
 
-HEAD = ("student", "assignment", "result (95% interval)", "rank", "remarks")
+HEAD = (
+    *(Message("student"), Message("assignment"), Message("result (95% interval)")),
+    *(Message("rank"), Message("remarks")),
+)
 
 
 def add_command(commands: Any) -> None:
@@ -32,7 +35,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--assignment", action="append", default=[], metavar="NAME", help=text)
     text = "for grade: where to write the tables and the feedback (default: grades, in the class folder)"
     parser.add_argument("--to", type=Path, metavar="DIR", help=text)
-    text = "for grade: language of the feedback, English or Indonesian (default: en)"
+    text = "for grade: language of the table and the feedback, English or Indonesian (default: en)"
     parser.add_argument("--language", choices=["en", "id"], default="en", help=text)
 
 
@@ -50,7 +53,7 @@ def run_course(args: argparse.Namespace) -> int:
     else:
         for package in packages:
             print(f"hand out: {package}")
-        print(f"never hand out: {args.folder / 'key'}")
+        print(f"never hand out: {args.folder / 'key'} and {args.folder / 'course.json'}")
     return 0
 
 
@@ -67,7 +70,8 @@ def _print_grades(args: argparse.Namespace) -> int:
         grades = [make_grade_row(grade) for grade in book.grades]
         output.print_json({"grades": grades, "tests": list(book.tests), "files": [str(file) for file in files]})
     else:
-        output.print_table([HEAD, *(format_grade(grade, args.language) for grade in book.grades)])
+        head = tuple(translate(name, args.language) for name in HEAD)
+        output.print_table([head, *(format_grade(grade, args.language) for grade in book.grades)])
         for sentence in book.tests:
             print(translate(sentence, args.language))
         print(to)

@@ -61,7 +61,8 @@ def print_result(result: LeakageResult, path: Path) -> None:
     data = f"{result.dataset}{', sample data' if result.sample else ''}"
     print(
         f"{result.experiment} on {data}: {result.n_pieces} pieces of {result.piece_seconds:g} s of "
-        f"{result.n_tracks} tracks by {result.n_artists} artists, {result.folds} folds, {len(result.seeds)} seeds"
+        f"{result.n_tracks} tracks by {result.n_artists} artists, {result.folds} folds, "
+        f"{len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}"
     )
     rows = [(WAYS[row.name], f"{row.value:.3f}", output.format_interval(row.interval)) for row in result.figures]
     output.print_table([("split by", "accuracy", "95% interval"), *rows])

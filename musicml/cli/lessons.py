@@ -2,7 +2,7 @@
 
 The lessons are notebooks with exercises that check answers. They need no network and no account. Notebooks that are
 already in the folder are kept, with the answers in them. Press Ctrl-C to stop JupyterLab. Options that are not listed
-here are passed to it.
+here are passed to it. Write their values with `=`, as in `--ip=0.0.0.0`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ def add_command(commands: Any) -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("my_lessons"), metavar="DIR", help=text)
     parser.add_argument("--language", choices=["en", "id"], default="en", help="English or Indonesian (default: en)")
     parser.add_argument("--copy-only", action="store_true", help="only copy the notebooks")
+    parser.add_argument("--no-browser", action="store_true", help="print JupyterLab's address and open no browser")
+    parser.add_argument("--port", type=int, help="JupyterLab's port (default: 8888, or the next that is free)")
     parser.set_defaults(takes_other_words=True)  # for JupyterLab's own options
 
 
@@ -49,6 +51,7 @@ def open_lessons(args: argparse.Namespace) -> int:
         )
     # the folder is the root of the browser's file list, and the kernel's working folder
     root = f"--ServerApp.root_dir={folder.absolute()}"
-    command = [sys.executable, "-m", "jupyterlab", root, *args.other_words]
+    own = [*["--no-browser"] * args.no_browser, *([f"--port={args.port}"] if args.port else [])]
+    command = [sys.executable, "-m", "jupyterlab", root, *own, *args.other_words]
     # without TensorFlow's own log, which a notebook shows in red when it is imported
     return launch.replace_process(command, {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ})

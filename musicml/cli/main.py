@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import gc
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -89,6 +90,10 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     args, other_words = parser.parse_known_args(words)
     if other_words and not args.takes_other_words:
         parser.error(f"unrecognized arguments: {' '.join(other_words)}")
+    for option, value in itertools.pairwise(words):
+        # such a value would be taken as an argument of the command itself, such as its folder
+        if option.startswith("--") and option in other_words and not value.startswith("-") and value not in other_words:
+            parser.error(f"expected {option}={value}, or {value} before {option}, got {option} {value}")
     args.other_words = other_words
     return args
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musicml.utils import replace_controls, write_json
+
+if TYPE_CHECKING:
+    from musicml.training import Plan
 
 SAMPLE_NOTE = (
     "Results marked * come from synthetic sample data, or a run trained on it. They say nothing about real music."
@@ -126,6 +130,65 @@ def save_json(folder: Path, content: dict[str, Any], name: str = "") -> Path:
     path = folder / f"{name}{'-' if name else ''}{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
     write_json(path, content)
     return path
+
+
+def print_plan(plan: Plan, as_json: bool) -> None:
+    """Print the estimates of `musicml train --plan`, as tables or as one JSON object."""
+    if as_json:
+        times = [{**dataclasses.asdict(row), "total": row.total} for row in plan.times]
+        print_json({**dataclasses.asdict(plan), "times": times})
+        return
+    mark = " (synthetic sample data)" if plan.sample else ""
+    print(f"{plan.experiment} on {plan.dataset}{mark}: an estimate. Nothing was started or written.")
+    hours = (
+        "" if plan.hours is None else f", {plan.hours:.3g} hours of audio{_format_share(plan.hours_spread, plan.hours)}"
+    )
+    lines = [("files", f"{plan.n_files}{hours}; measured: headers of {plan.n_headers}, features of {plan.n_measured}")]
+    if plan.cache:
+        size = f"{_format_bytes(plan.cache)} of features{_format_share(plan.cache_spread, plan.cache)}"
+        lines.append(("cache", f"{size}; {plan.n_cached} of {plan.n_files} files are in it"))
+        share = _format_share(plan.spread_per_file, plan.seconds_per_file)
+        lines.append(("one file", f"{plan.seconds_per_file * 1000:.3g} ms of features on one core{share}"))
+    else:
+        lines.append(("cache", "nothing, since the features come with the dataset"))
+    if plan.frozen_cache:
+        lines.append(("cache", f"{_format_bytes(plan.frozen_cache)} of outputs of the frozen backbone"))
+    lines.append(("memory", f"about {_format_bytes(plan.memory)} while training"))
+    lines.append(("clips", ", ".join(f"{split} {n}" for split, n in plan.n_clips.items())))
+    print_table(lines)
+    print()
+    heads = ("this machine", *(f"{row.n_workers} worker{'s' * (row.n_workers > 1)}" for row in plan.times[1:]))
+    models = f", {plan.n_models} models" if plan.n_models > 1 else ""
+    parts = [
+        ("reading each new file once", "reading"),
+        ("features", "features"),
+        *([("outputs of the frozen backbone", "frozen")] if plan.times[0].frozen else []),
+        *([("one epoch", "epoch"), (f"training, {plan.epochs} epochs{models}", "training")] if plan.epochs else []),
+        ("evaluation", "evaluation"),
+        ("in all", "total"),
+    ]
+    rows = [(words, *(_format_seconds(getattr(row, name)) for row in plan.times)) for words, name in parts]
+    print_table([("time", *heads), *rows])
+    for note in plan.notes:
+        print(textwrap.fill(note, 100))
+
+
+def _format_share(spread: float | None, value: float) -> str:
+    """Format half of a 95% interval in percent of the value; nothing if the value is exact or unknown."""
+    return f" (± {spread / value:.0%})" if spread and value else ""
+
+
+def _format_bytes(size: float) -> str:
+    """Format a size in MB or GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def _format_seconds(seconds: float) -> str:
+    """Format a time with two or three digits, in the unit that fits."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def print_table(lines: Sequence[tuple[str, ...]]) -> None:

@@ -37,12 +37,14 @@ class Assignment:
     ----------
     dataset, scale : the synthetic data that it is made of, and the share of it
     title, text : its name and what students do, in sentences
+    experiment : one that can be trained on the folder train/, if there is one
     """
 
     dataset: str
     scale: float
     title: str
     text: str
+    experiment: str = ""
 
 
 ASSIGNMENTS = {
@@ -55,6 +57,7 @@ ASSIGNMENTS = {
             "each file in test/. train/groups.csv names the artist of each training track: tracks of one artist "
             "belong on the same side of your own validation split."
         ),
+        "genre_cnn",
     ),
     "pictures": Assignment(
         "instrument_images",
@@ -64,6 +67,7 @@ ASSIGNMENTS = {
             "Train a classifier on the pictures in train/, which has one folder per instrument, and predict the "
             "instrument of each file in test/."
         ),
+        "instrument_images_mobilenet",
     ),
     "many_labels": Assignment(
         "openmic",
@@ -72,7 +76,7 @@ ASSIGNMENTS = {
         Message(
             "Predict the probability of each instrument for each file in test/. labels.csv has 1 for an instrument "
             "that is present in a training file and 0 for one that is absent. An empty cell was not labeled: it is "
-            "neither."
+            "neither. `musicml train` does not read this table, so train with Keras or scikit-learn."
         ),
     ),
     "faults": Assignment(
@@ -90,15 +94,25 @@ ASSIGNMENTS = {
 README = Message(
     "# {title}\n\n{text}\n\nThe data is synthetic: generated, not recorded.\n\n## What you hand in\n\n"
     "A folder or zip file with your name, which has:\n\n"
-    "- predictions.csv: one row per file in test/. The column `file` has the name, for example `{example}`. Either the "
-    "column `label` has the predicted class, or one column `score:CLASS` per class has its probability. "
-    "`musicml predict RUN test --csv predictions.csv` writes such a file; sample_submission.csv shows one.\n"
-    "- your report, with your split, your validation result with an interval, and what did not work.\n"
-    "- if you trained with musicml: the run folder. Its model is then applied to the test files.\n\n"
+    "- predictions.csv: one row per file in test/. The column `file` has the name, for example `{example}`. {columns} "
+    "sample_submission.csv shows such a file.\n{report}\n\n"
     "Classes: {class_names}.\n\n"
     "The result is the {metric} on the test files, with a 95% confidence interval. Results that differ by no more than "
     "chance share a rank. Up to a quarter of the files have no valid label and do not count.\n\n"
     "The seal of the key, {seal}, shows later that the key was not changed after you got this package.\n"
+)
+COLUMNS = {
+    "single": Message(
+        "Either the column `label` has the predicted class, or one column `score:CLASS` per class has its probability."
+    ),
+    "multi": Message("One column `score:CLASS` per class has its probability."),
+}
+REPORT = Message("- your report, with your split, your validation result with an interval, and what did not work.")
+REPORT_OF_FAULTS = Message("- your report, with your method, how you checked it, and what did not work.")
+REPORT_AND_RUN = Message(
+    "{report}\n- if you trained with musicml: the run folder. Its model is then applied to the test files. "
+    "`musicml train {experiment} --folder train` trains one, and `musicml predict {experiment} test --csv "
+    "predictions.csv` writes its predictions."
 )
 METRICS = {"single": Message("accuracy"), "multi": Message("mean average precision")}
 
@@ -130,11 +144,20 @@ def make_course(folder: Path, names: Sequence[str] = (), seed: int | None = None
         raise InputError(
             "Expected a new or empty folder, but {folder} has files in it. Give another folder.", folder=folder
         )
-    made = {}
-    for place, name in enumerate(names):
-        own = secrets.randbits(63) if seed is None else seed + place
-        made[name] = _make_assignment(folder, name, own)
+    made, existed = {}, folder.exists()
+    try:
+        for place, name in enumerate(names):
+            own = secrets.randbits(63) if seed is None else seed + place
+            made[name] = _make_assignment(folder, name, own)
+    except BaseException:  # Ctrl-C too: packages without course.json are useless, and would be in the way
+        for part in (STUDENTS, KEYS):
+            shutil.rmtree(folder / part, ignore_errors=True)
+        if not existed and folder.exists():
+            folder.rmdir()
+        raise
+    (folder / KEYS).chmod(0o700)  # on a shared machine, students are other users
     write_json(folder / COURSE_FILE, {"format_version": FORMAT_VERSION, "assignments": made})
+    write_text(folder / ".gitignore", f"# never to be handed out\n/{KEYS}/\n/{COURSE_FILE}\n")
     return [folder / STUDENTS / name for name in names]
 
 
@@ -305,11 +328,16 @@ def _write_instructions(
     """Write what students read, in both languages, and an example of predictions."""
     facts = {"class_names": list(class_names), "task": task, "files": list(names), "seal": seal}
     write_json(package / "assignment.json", facts)
+    report = REPORT if (package / "train").is_dir() else REPORT_OF_FAULTS
+    if assignment.experiment:
+        report = Message(REPORT_AND_RUN, report=report, experiment=assignment.experiment)
     text = Message(
         README,
         title=assignment.title,
         text=assignment.text,
         example=names[0],
+        columns=COLUMNS[task],
+        report=report,
         class_names=", ".join(class_names),
         metric=METRICS[task],
         seal=seal,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
+import re
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,8 @@ from musicml.utils import InputError, Message, translate
 
 LANGUAGES = ("en", "id")
 MAX_REPR = 60  # characters of an answer that feedback repeats
+MARKS = " \t\n.:()"  # around a letter, as in "b)"
+LINE_WIDTH = 90  # characters
 
 Predicate = Callable[[Any], bool]
 
@@ -51,6 +56,23 @@ class Exercise:
     hint: str
 
 
+class UnexpectedResultError(TypeError):
+    """Raised when a student's function returns something that is not one number.
+
+    Attributes
+    ----------
+    result : what the function returned
+    """
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(f"not one number: {result!r}")
+        self.result = result
+
+
+class DecimalCommaError(ValueError):
+    """Raised when an answer that should be a number may have been written with a decimal comma, as in 0,5."""
+
+
 @dataclass(frozen=True)
 class Feedback:
     """The feedback on an answer: whether it is right, and a sentence for the student."""
@@ -75,7 +97,7 @@ def check(number: str, answer: Any) -> None:
     >>> check("1.1", ...)
     1.1: replace the three dots by your answer. hint("1.1") helps.
     """
-    print(translate(grade_answer(number, answer).message, _find_language()))
+    _print_wrapped(grade_answer(number, answer).message)
 
 
 def hint(number: str) -> None:
@@ -87,7 +109,7 @@ def hint(number: str) -> None:
         If there is no such exercise.
     """
     message = Message("{number}: {hint}", number=str(number), hint=find_exercise(number).hint)
-    print(translate(message, _find_language()))
+    _print_wrapped(message)
 
 
 def grade_answer(number: str, answer: Any) -> Feedback:
@@ -124,7 +146,12 @@ def find_exercise(number: str) -> Exercise:
     InputError
         If there is no such exercise.
     """
-    lesson = str(number).partition(".")[0]
+    if not isinstance(number, str):  # 3.10 as a number would be 3.1
+        raise InputError(
+            'Expected the number of an exercise as text, such as "1.1", got {number}. Put it in quotation marks.',
+            number=repr(number),
+        )
+    lesson = number.partition(".")[0]
     try:
         exercises = importlib.import_module(f"musicml.course.exercises.lesson_{lesson}").EXERCISES
     except ModuleNotFoundError as error:
@@ -153,40 +180,88 @@ def is_near(value: float | Callable[[], float], tolerance: float = 0.01) -> Pred
     def is_right(answer: Any) -> bool:
         """Return whether the answer is right."""
         target = value() if callable(value) else value
-        return abs(float(answer) - target) <= tolerance * (abs(target) or 1)
+        return abs(_read_number(answer) - target) <= tolerance * (abs(target) or 1)
 
     return is_right
 
 
 def is_between(low: float, high: float) -> Predicate:
     """Make a predicate: the answer is a number from `low` to `high`."""
-    return lambda answer: low <= float(answer) <= high
+    return lambda answer: low <= _read_number(answer) <= high
 
 
 def is_text(*texts: str) -> Predicate:
-    """Make a predicate: the answer is one of these texts, apart from case and surrounding spaces."""
-    allowed = {text.casefold() for text in texts}
+    """Make a predicate: the answer is one of these texts, apart from case, and from spaces or marks around it."""
+    allowed = {text.casefold().strip(MARKS) for text in texts}
 
     def is_right(answer: Any) -> bool:
         """Return whether the answer is right."""
         if not isinstance(answer, str):
             raise TypeError("not a text")
-        return answer.strip().casefold() in allowed
+        return answer.strip(MARKS).casefold() in allowed
 
     return is_right
 
 
 def is_set(values: Iterable[Any]) -> Predicate:
     """Make a predicate: the answer has exactly these values, in any order."""
-    allowed = set(values)
+    allowed = read_set([*values])
+    return lambda answer: read_set(answer) == allowed
 
-    def is_right(answer: Any) -> bool:
-        """Return whether the answer is right."""
-        if isinstance(answer, str):
-            raise TypeError("a text, not several values")
-        return set(answer) == allowed
 
-    return is_right
+def read_set(answer: Iterable[Any]) -> set[Any]:
+    """Return the values of an answer as a set, with letters in lower case and whole numbers as numbers.
+
+    Raises
+    ------
+    TypeError
+        If the answer is a text or not several values.
+    """
+    if isinstance(answer, str):
+        raise TypeError("a text, not several values")
+    texts = {value.strip().casefold() if isinstance(value, str) else value for value in answer}
+    return {int(value) if isinstance(value, str) and value.isdecimal() else value for value in texts}
+
+
+def call_for_number(function: Callable[..., Any], *arguments: Any) -> float:
+    """Call a student's function and return its result, which must be one number.
+
+    Raises
+    ------
+    UnexpectedResultError
+        If the result is not one number. What the function itself raises passes through.
+    """
+    result = function(*arguments)
+    try:
+        return float(result)
+    except (TypeError, ValueError) as error:
+        raise UnexpectedResultError(result) from error
+
+
+def read_letters(answer: Any) -> set[str]:
+    """Read the letters of an answer in any case: a set, a list, or text such as "a, b".
+
+    Raises
+    ------
+    TypeError
+        If the answer has other values than text.
+    """
+    return set("".join([answer] if isinstance(answer, str) else answer).casefold()) - set(" ,;{}\"'")
+
+
+def is_letters(letters: str) -> Predicate:
+    """Make a predicate: the answer has exactly these letters, as `read_letters` reads them."""
+    return lambda answer: read_letters(answer) == set(letters)
+
+
+def has_letters(needed: str, without: str = "") -> Predicate:
+    """Make a predicate: the answer has all needed letters, and none of `without`."""
+    return lambda answer: set(needed) <= read_letters(answer) and not set(without) & read_letters(answer)
+
+
+def is_missing_return(*arguments: Any) -> Predicate:
+    """Make a predicate: the answer is a function that returns None for these arguments."""
+    return lambda function: function(*copy.deepcopy(arguments)) is None
 
 
 def is_array(value: Any | Callable[[], Any], tolerance: float = 1e-3) -> Predicate:
@@ -207,6 +282,17 @@ def is_array(value: Any | Callable[[], Any], tolerance: float = 1e-3) -> Predica
     return is_right
 
 
+def _read_number(answer: Any) -> float:
+    """Return an answer as a number, or raise; a decimal comma gets an error of its own."""
+    try:
+        return float(answer)
+    except (TypeError, ValueError) as error:
+        is_pair = isinstance(answer, tuple) and [type(part) for part in answer] == [int, int]  # 0,5 without quotes
+        if is_pair or (isinstance(answer, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*%?\s*", answer)):
+            raise DecimalCommaError from error
+        raise
+
+
 def _is_made(mistake: Mistake, answer: Any) -> bool:
     """Return whether an answer has a mistake; False if it is of a kind that the mistake's test does not take."""
     try:
@@ -217,6 +303,17 @@ def _is_made(mistake: Mistake, answer: Any) -> bool:
 
 def _describe_failure(number: str, exercise: Exercise, answer: Any, error: Exception) -> Message:
     """Return the message for an answer that could not be tested."""
+    if isinstance(error, UnexpectedResultError):
+        if error.result is None:
+            return Message(
+                "{number}: your function returns nothing. Does it end with `return` and the result?", number=number
+            )
+        return Message(
+            "{number}: expected {expected}, but yours returned {result}.",
+            number=number,
+            expected=exercise.expected,
+            result=_shorten(error.result),
+        )
     if callable(answer):
         return Message(
             "{number}: your function raised {kind}: {error}. Expected {expected}.",
@@ -225,13 +322,23 @@ def _describe_failure(number: str, exercise: Exercise, answer: Any, error: Excep
             error=str(error).rstrip("."),
             expected=exercise.expected,
         )
-    text = repr(answer)
-    return Message(
-        "{number}: expected {expected}, got {answer}.",
-        number=number,
-        expected=exercise.expected,
-        answer=text if len(text) <= MAX_REPR else type(answer).__name__,
-    )
+    values = {"number": number, "expected": exercise.expected, "answer": _shorten(answer)}
+    if isinstance(error, DecimalCommaError):
+        return Message(
+            "{number}: expected {expected}, got {answer}. Decimals have a point in Python: 0.5, not 0,5.", **values
+        )
+    return Message("{number}: expected {expected}, got {answer}.", **values)
+
+
+def _shorten(value: Any) -> str:
+    """Return a value as code, or only its type if that is long."""
+    text = repr(value)
+    return text if len(text) <= MAX_REPR else type(value).__name__
+
+
+def _print_wrapped(message: Message) -> None:
+    """Print a message in lines of whole words; JupyterLab would break long lines within a word."""
+    print(textwrap.fill(translate(message, _find_language()), LINE_WIDTH, break_on_hyphens=False))
 
 
 def _find_language() -> str:

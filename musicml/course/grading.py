@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,6 +25,8 @@ from musicml.utils import (
     write_csv,
     write_text,
 )
+
+logger = logging.getLogger(__name__)
 
 ALPHA = 0.05  # significance level of the paired tests, with Holm's correction
 # If an honest model predicts the wrong label of a trap with a probability of 0.3, it predicts 14 of 16 with 3e-6.
@@ -250,13 +252,14 @@ def write_grades(book: GradeBook, folder: Path, language: str = "en") -> list[Pa
 
     Parameters
     ----------
-    folder : made if needed; earlier grades in it are replaced
+    folder : made if needed; earlier grades in it are moved to its folder `earlier-1`, `earlier-2` and so on
     language : of the feedback and the remarks, `en` or `id`
 
     Returns
     -------
     files : the tables first
     """
+    _keep_earlier(folder)
     rows: list[dict[str, Any]] = []
     moodle: dict[str, list[dict[str, Any]]] = {}
     pages: dict[str, tuple[Path, str]] = {}
@@ -272,15 +275,25 @@ def write_grades(book: GradeBook, folder: Path, language: str = "en") -> list[Pa
         pages[name.casefold()] = folder / "feedback" / f"{name}.md", feedback
         rows.append(make_grade_row(grade, language))
         moodle.setdefault(submission.assignment or "unknown", []).append(_make_moodle_row(grade, feedback))
-    shutil.rmtree(folder / "feedback", ignore_errors=True)
-    (folder / "feedback").mkdir(parents=True)
     for path, feedback in pages.values():
-        write_text(path, feedback)
+        write_text(path, feedback + "\n")
     tables = {folder / "grades.csv": rows, **{folder / f"moodle-{name}.csv": own for name, own in moodle.items()}}
     for path, own in tables.items():
         # a student's name or file must not run as a formula in a spreadsheet
         write_csv(path, [{key: escape_csv_formula(cell) for key, cell in row.items()} for row in own], list(own[0]))
     return [*tables, *(path for path, _ in pages.values())]
+
+
+def _keep_earlier(folder: Path) -> None:
+    """Move earlier grades into a folder of their own: a teacher may have written into them."""
+    found = [path for path in (folder / "feedback", folder / "grades.csv") if path.exists()]
+    found += sorted(folder.glob("moodle-*.csv"))
+    if found:
+        earlier = next(place for n in itertools.count(1) if not (place := folder / f"earlier-{n}").exists())
+        earlier.mkdir()
+        for path in found:
+            path.rename(earlier / path.name)
+        logger.info(Message("moved the earlier grades to {folder}", folder=earlier))
 
 
 def _clean(name: str) -> str:
@@ -352,7 +365,8 @@ def describe_grade(grade: Grade) -> Message:
         elif grade.rank:
             parts.append(Message("Your rank is {rank}.", rank=grade.rank))
         if grade.weakest:
-            names = ", ".join(f"{name} ({value:.2f})" for name, value in grade.weakest)
+            shown = [Message("{name} ({value:.2f})", name=name, value=value) for name, value in grade.weakest]
+            names = join_messages(shown, ", ")
             parts.append(Message("Your weakest classes are {names}.", names=names))
         if grade.confusion:
             true, predicted, count = grade.confusion
@@ -373,11 +387,11 @@ def describe_grade(grade: Grade) -> Message:
 
 def format_grade(grade: Grade, language: str = "en") -> tuple[str, ...]:
     """Format a grade as cells of a printed table: student, assignment, result, rank, remarks."""
-    result = "–"
-    if grade.value is not None:
-        result = f"{grade.value:.3f}"
-        if grade.interval:
-            result += f" ({grade.interval[0]:.3f} to {grade.interval[1]:.3f})"
+    result = "–" if grade.value is None else format_number(grade.value, language, ".3f")
+    if grade.value is not None and grade.interval:
+        low, high = grade.interval
+        interval = Message("{value:.3f} ({low:.3f} to {high:.3f})", value=grade.value, low=low, high=high)
+        result = translate(interval, language)
     rank = "–" if grade.rank is None else f"{grade.rank}{'=' if grade.tied_with else ''}"
     remarks = "; ".join(translate(remark, language).rstrip(".") for remark in grade.remarks)
-    return grade.submission.student, grade.submission.assignment or "–", format_number(result, language), rank, remarks
+    return grade.submission.student, grade.submission.assignment or "–", result, rank, remarks

@@ -84,7 +84,6 @@ def copy_lessons(folder: Path, language: str) -> list[Path]:
     notebooks = sorted(source.glob("*.ipynb"))
     if not notebooks:
         raise InputError("Expected notebooks in {folder}, but there is none. Install musicml again.", folder=source)
-    folder.mkdir(parents=True, exist_ok=True)
     for notebook in notebooks:
         if not (folder / notebook.name).exists():
             write_bytes(folder / notebook.name, notebook.read_bytes())

@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import stat
+import unicodedata
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from musicml.experiment import Run, read_digests
 from musicml.utils import (
     InputError,
     Message,
+    describe_os_error,
     get_message,
     make_printable,
     pluralize,
@@ -97,7 +99,8 @@ def read_keys(course: Path) -> dict[str, Key]:
     """
     if not (course / COURSE_FILE).is_file():
         raise InputError(
-            "Expected a class folder with {file}, got {folder}. Make one with `musicml course new`.",
+            "Expected a class folder with {file}, got {folder}. Name yours with --course, or make one with `musicml "
+            "course new`.",
             file=COURSE_FILE,
             folder=course,
         )
@@ -173,6 +176,7 @@ def read_submissions(folder: Path, keys: Mapping[str, Key], work: Path) -> list[
                 continue  # a text that the student typed into Moodle
             name, moodle_id = matched["name"], matched["id"]
         own = work / str(place)
+        name = unicodedata.normalize("NFC", name)  # a Mac writes an accent as a character of its own
         for submission in _read_entry(entry, make_printable(name), keys, own):
             submission.moodle_id, submission.place = moodle_id, place
             # a path on the teacher's disk says nothing to a student
@@ -210,6 +214,9 @@ def _read_entry(entry: Path, student: str, keys: Mapping[str, Key], work: Path) 
     _read_runs([Run(folder) for folder in runs], student, keys, found, problems)
     if not found:
         reason = problems or [Message("there is no predictions.csv and no run folder")]
+        if not problems and paths:
+            names = _list([path.name for path in paths])
+            reason = [Message("there is no predictions.csv and no run folder, but {names}", names=names)]
         return [Submission(student, "", problems=reason)]
     for submission in found.values():
         submission.problems += problems
@@ -229,6 +236,8 @@ def _unpack(archive: Path, work: Path) -> Path:
                     opened.extract(member, work)  # drops drives, leading slashes and `..` from names
     except InputError:
         raise
+    except zipfile.BadZipFile as error:
+        raise InputError("{name} is damaged, or no zip file", name=archive.name) from error
     except Exception as error:  # a damaged archive makes zipfile and zlib raise many kinds of errors
         raise InputError("{name} can't be unpacked: {error}", name=archive.name, error=error) from error
     return work
@@ -243,9 +252,13 @@ def _read_table(
     path: Path, student: str, keys: Mapping[str, Key], found: dict[str, Submission], problems: list[str]
 ) -> None:
     """Read a table of predictions into the submission of its assignment, or say why it can't be read."""
-    rows, column = _read_rows(path)
-    if not rows:
-        problems.append(Message("{file} is empty, damaged, too large, or has no column `file`", file=path.name))
+    try:
+        rows, column = _read_rows(path)
+    except InputError as error:
+        problems.append(replace_in_message(get_message(error), str(path), path.name))
+        return
+    except OSError as error:
+        problems.append(Message("{file} can't be read: {error}", file=path.name, error=describe_os_error(error)))
         return
     names = [_clean_name(row[column]) for row in rows]
     counts = {name: len(_match(names, key)) for name, key in keys.items()}
@@ -260,18 +273,22 @@ def _read_table(
 
 
 def _read_rows(path: Path) -> tuple[list[dict[str, str]], str]:
-    """Read the rows of a table with the names of files, and the column of these names; no rows if it can't be read."""
-    for column in ("file", "example"):  # of `musicml predict --csv`, and of a run's own table
+    """Read the rows of a table with the names of files, and the column of these names."""
+    if path.stat().st_size > MAX_TABLE_BYTES:
+        raise InputError("{file} is larger than {n} MB", file=path.name, n=MAX_TABLE_BYTES // 1_000_000)
+    problem = InputError("{file} has no rows", file=path.name)
+    # of students, of `musicml predict`, and of a run's own table; `read_csv` ignores case in the names it is given
+    for columns in (("file", "label"), ("file",), ("example",)):
         try:
-            if path.stat().st_size > MAX_TABLE_BYTES:
-                break
-            rows = read_csv(path, column)
-        except (InputError, OSError):
+            rows = read_csv(path, *columns)
+        except InputError as error:
+            problem = error if columns == ("file",) and path.stat().st_size else problem
             continue
-        if rows:
-            # the rows of single clips, as of `musicml predict --over-time`, repeat their file
-            return [row for row in rows if not (row.get("start") or "").strip()] or rows, column
-    return [], ""
+        if not rows:
+            raise InputError("{file} has no rows", file=path.name)
+        # the rows of single clips, as of `musicml predict --over-time`, repeat their file
+        return [row for row in rows if not (row.get("start") or "").strip()] or rows, columns[0]
+    raise problem
 
 
 def _clean_name(name: str | None) -> str:
@@ -305,8 +322,14 @@ def _fill_scores(
         submission.problems.append(Message("{file} lacks the columns {names}", file=file, names=_list(missing)))
         return
     if not any(present) and ("label" not in rows[0] or key.task == "multi"):
-        submission.problems.append(Message("{file} has no columns `score:CLASS`, and no labels", file=file))
+        names = _list([name for name in rows[0] if name])
+        one = Message("{file} needs a column `score:CLASS` per class; it has {names}", file=file, names=names)
+        two = Message(
+            "{file} needs a column `label`, or a column `score:CLASS` per class; it has {names}", file=file, names=names
+        )
+        submission.problems.append(one if key.task == "multi" else two)
         return
+    places = {name.casefold(): place for place, name in enumerate(key.class_names)}
     scores = np.zeros((len(key.files), len(key.class_names)))
     invalid, unknown = [], []
     for place, name in enumerate(key.files):
@@ -319,8 +342,8 @@ def _fill_scores(
                 invalid.append(name)
                 continue
             scores[place] = values
-        elif (label := (row["label"] or "").strip()) in key.class_names:
-            scores[place, key.class_names.index(label)] = 1.0
+        elif (label := (row["label"] or "").strip()).casefold() in places:
+            scores[place, places[label.casefold()]] = 1.0
         else:
             unknown.append(label)
     if len(names) > len(set(names)):
@@ -330,14 +353,12 @@ def _fill_scores(
         """Note a problem."""
         submission.problems.append(text)
 
-    n = len(invalid)
     if invalid:
-        one = "{n} row of {file} has scores that are no numbers from 0 to 1: {names}"
         note(
             pluralize(
-                one,
+                "{n} row of {file} has scores that are no numbers from 0 to 1: {names}",
                 "{n} rows of {file} have scores that are no numbers from 0 to 1: {names}",
-                n=n,
+                n=len(invalid),
                 file=file,
                 names=_list(invalid),
             )
@@ -419,9 +440,13 @@ def _read_runs(
             submission.scores, graded[assignment] = scores, name
     for assignment, counts in different.items():
         if min(counts):  # no run fits the table
-            one = "the run predicts another class than predictions.csv for {n} test file"
-            many = "the run predicts another class than predictions.csv for {n} test files"
-            found[assignment].remarks.append(pluralize(one, many, n=min(counts)))
+            found[assignment].remarks.append(
+                pluralize(
+                    "the run predicts another class than predictions.csv for {n} test file",
+                    "the run predicts another class than predictions.csv for {n} test files",
+                    n=min(counts),
+                )
+            )
 
 
 def _predict(run: Run, key: Key) -> np.ndarray:

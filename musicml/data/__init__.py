@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.data.file_digests import CACHE_FOLDER, digest_examples, load_digests
+    from musicml.data.file_digests import (
+        CACHE_FOLDER,
+        collect_digests,
+        count_known_digests,
+        digest_examples,
+        load_digests,
+    )
     from musicml.data.published_results import get_reference, list_references
     from musicml.data.reference import AS_PUBLISHED, COUNT_COLUMNS, HONEST, Reference
     from musicml.data.synthetic.generate import generate_sample_data

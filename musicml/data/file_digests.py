@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data.datasets import Dataset
-from musicml.utils import compute_digest, write_bytes
+from musicml.utils import TextMap, Texts, compute_digest, write_bytes
 
 CACHE_FOLDER = ".features"  # below the data root: the feature cache, and these digests
 
@@ -34,6 +34,17 @@ def digest_examples(dataset: Dataset, root: Path | None = None) -> Iterator[tupl
         cache.save()
 
 
+def collect_digests(dataset: Dataset, root: Path | None = None) -> TextMap:
+    """Return the digest of each example's file by its id, with the parameters of `digest_examples`."""
+    return TextMap(dataset.examples.ids, Texts(digest for _, digest in digest_examples(dataset, root)))
+
+
+def count_known_digests(dataset: Dataset, root: Path) -> int:
+    """Count the examples whose digests are stored, so that their files need not be read."""
+    cache = DigestCache(root / f"digests-{dataset.name}.bin")
+    return sum(cache.has_digest(example.file_path) for example in dataset.examples) if len(cache.rows) else 0
+
+
 class DigestCache:
     """A table of file digests, looked up by path, size and time; 24 bytes per file.
 
@@ -51,13 +62,25 @@ class DigestCache:
     def get_digest(self, path: str) -> str:
         """Return the digest of a file, 32 hex digits; read the file only if it is new or changed."""
         stamp = _compute_file_stamp(path)
-        row = int(np.searchsorted(self.stamps, stamp))
-        if row < len(self.rows) and self.stamps[row] == stamp:
+        row = self._find_row(stamp)
+        if row is not None:
             halves = self.rows[row, 1:]
         else:
             halves, self.any_new = np.frombuffer(bytes.fromhex(compute_digest(path)), np.uint64), True
         self.used.extend([int(stamp), *halves.tolist()])
         return halves.tobytes().hex()
+
+    def has_digest(self, path: str) -> bool:
+        """Return whether a file need not be read. One that is missing can't be."""
+        try:
+            return self._find_row(_compute_file_stamp(path)) is not None
+        except OSError:
+            return True
+
+    def _find_row(self, stamp: np.uint64) -> int | None:
+        """Return the row of a file, or None if it is new or changed."""
+        row = int(np.searchsorted(self.stamps, stamp))
+        return row if row < len(self.rows) and self.stamps[row] == stamp else None
 
     def save(self) -> None:
         """Write the digests that were used, if any is new; unused ones are dropped."""

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data import digest_examples
-from musicml.data.datasets import load_folder
+from musicml.data import collect_digests
+from musicml.data.datasets import Examples, load_folder
 from musicml.evaluation import comparison, evaluate, metrics, predictions
 from musicml.evaluation.comparison.checks import check_same_contents
 from musicml.evaluation.predictions import PredictionTable
@@ -154,7 +154,7 @@ def _predict_folder(members: Sequence[Run], folder: Path) -> list[PredictionTabl
             folder=folder,
             class_names=", ".join(class_names),
         )
-    digests = dict(digest_examples(replace(dataset, examples=tuple(known))))  # a renamed file is found too
+    digests = collect_digests(replace(dataset, examples=Examples(known)))  # a renamed file is found too
     for run in members:
         _check_unseen(run, digests, folder)
     tables = []

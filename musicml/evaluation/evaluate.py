@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data import digest_examples
-from musicml.data.datasets import Dataset, Example, load_folder, reload_dataset
+from musicml.data import collect_digests
+from musicml.data.datasets import Dataset, Example, Examples, load_folder, reload_dataset
 from musicml.data.splits import is_ungrouped_split
 from musicml.evaluation import as_published, metrics
 from musicml.evaluation.predictions import ID_COLUMNS, SEPARATOR, get_task
@@ -217,7 +217,7 @@ def _make_report(run: Run, test: TestPredictions, split: str, **extra: Any) -> d
 
 def _select_unseen(run: Run, dataset: Dataset, examples: list[Example]) -> tuple[list[Example], int | None]:
     """Return the examples that a run was not trained on, and the number of the others; all and None if unknown."""
-    trained_on = find_trained_on(run, dict(digest_examples(replace(dataset, examples=tuple(examples)))))
+    trained_on = find_trained_on(run, collect_digests(replace(dataset, examples=Examples(examples))))
     if trained_on is None:
         return examples, None
     names = set(trained_on)
@@ -255,15 +255,15 @@ def predict_examples(run: Run, dataset: Dataset, examples: list[Example], cut: b
     predictor.load_model()  # before the loop, so that a broken model is not reported as an unreadable file
     readable, predictions = [], []
     unreadable: list[str] = []
-    places = {example.id: place for place, example in enumerate(dataset.examples)}
+    # only for features that come with the dataset
+    places = {name: k for k, name in enumerate(dataset.examples.ids)} if dataset.vggish is not None else {}
     pieces = as_published.PieceReader(predictor)
     for start in range(0, len(examples), BATCH_SIZE):
         inputs = []
         for example in examples[start : start + BATCH_SIZE]:
             try:
-                inputs.append(
-                    pieces.read(example) if cut else make_model_input(predictor, dataset, example, places[example.id])
-                )
+                place = places.get(example.id, 0)
+                inputs.append(pieces.read(example) if cut else make_model_input(predictor, dataset, example, place))
                 readable.append(example)
             except InputError as error:
                 unreadable.append(Message("{name}: {error}", name=example.id, error=error))
@@ -322,15 +322,9 @@ def score_predictions(run: Run, test: TestPredictions, n_bootstrap: int = metric
 def write_predictions(run: Run, test: TestPredictions, task: str) -> None:
     """Write predictions.csv, one row per example, and clips.npz with the raw scores of each clip."""
     predictions = test.predictions
-    names = predictions[0].class_names
-    columns, rows = [*ID_COLUMNS, *(f"score:{name}" for name in names)], []  # a prefix, as a class may be named group
-    for prediction, targets, group in zip(predictions, test.targets, test.groups, strict=True):
-        present, absent = (
-            SEPARATOR.join(name for name, target in zip(names, targets, strict=True) if target == value)
-            for value in (1, 0)
-        )
-        cells = (prediction.file, group, present, absent if task == "multi" else "")
-        rows.append(dict(zip(columns, (*cells, *(f"{score:.7g}" for score in prediction.scores)), strict=True)))
+    columns = [*ID_COLUMNS, *(f"score:{name}" for name in predictions[0].class_names)]  # a class may be named group
+    parts = zip(predictions, test.targets, test.groups, strict=True)
+    rows = (dict(zip(columns, _list_cells(*part, task), strict=True)) for part in parts)
     write_csv(run.path / "predictions.csv", rows, columns)
     counts = [len(prediction.starts) for prediction in predictions]  # clips per example
     with write_atomically(run.path / "clips.npz") as temporary:  # a killed process leaves no half file
@@ -340,3 +334,13 @@ def write_predictions(run: Run, test: TestPredictions, task: str) -> None:
             start=np.concatenate([prediction.starts for prediction in predictions]).astype(np.float32),
             scores=np.concatenate([prediction.clip_scores for prediction in predictions]).astype(np.float32),
         )
+
+
+def _list_cells(prediction: Prediction, targets: np.ndarray, group: str, task: str) -> list[str]:
+    """Return a row of predictions.csv."""
+    present, absent = (
+        SEPARATOR.join(name for name, target in zip(prediction.class_names, targets, strict=True) if target == value)
+        for value in (1, 0)
+    )
+    scores = (f"{score:.7g}" for score in prediction.scores)
+    return [prediction.file, group, present, absent if task == "multi" else "", *scores]

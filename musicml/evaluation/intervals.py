@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.evaluation.bootstrap import compute_class_draws, draw_groups, draw_weights
+from musicml.evaluation.bootstrap import assign_group_numbers, compute_class_draws, draw_groups, draw_weights, sum_draws
 from musicml.utils import Message, compute_wilson_interval
 
 N_BOOTSTRAP = 1000
@@ -78,7 +78,7 @@ def compute_mean_and_interval(
     weights = draw_groups(np.arange(len(sizes)), 0, n_bootstrap)
     if weights is None:
         return mean, None
-    return mean, compute_draw_interval(weights @ sums / (weights @ sizes), mean, sizes, lowest)
+    return mean, compute_draw_interval(sum_draws(weights, sums) / sum_draws(weights, sizes), mean, sizes, lowest)
 
 
 def summarize_draws(
@@ -121,9 +121,12 @@ def summarize_class_draws(
     if draws is None:
         return [dict.fromkeys(CLASS_METRICS) for _ in rows]
     intervals = []
+    n_groups, group_of = assign_group_numbers(groups)
     for k, row in enumerate(rows):
         observed, present = ~np.isnan(targets[:, k]), targets[:, k] > 0.5
-        n_present, n_predicted = count_by_group(groups, present), count_by_group(groups, predicted[:, k] & observed)
+        n_present, n_predicted = (
+            np.bincount(group_of[rows], minlength=n_groups) for rows in (present, predicted[:, k] & observed)
+        )
         # only groups with the class inform its recall, and only groups with such a prediction its precision
         counts = dict.fromkeys(CLASS_METRICS, n_present) | {"precision": n_predicted}
         intervals.append(
@@ -134,7 +137,7 @@ def summarize_class_draws(
 
 def count_by_group(groups: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
     """Count the examples of each group, or sum their values: [shape=(n_examples,)] → [shape=(n_groups,)]."""
-    return np.bincount(np.unique(np.asarray(groups).astype(str), return_inverse=True)[1], values)
+    return np.bincount(assign_group_numbers(groups)[1], values)
 
 
 def compute_draw_interval(

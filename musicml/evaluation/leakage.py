@@ -157,7 +157,7 @@ def _cut_into_pieces(
         )
     no_split = Split(np.full(len(dataset.examples), "train", dtype=object), Message("not split yet"))
     data = TrainingData(dataset, no_split, features, replace(clip, hop_frames=clip.n_frames))  # one clip per piece
-    tracks = (example.id.rpartition("#")[0] for example in dataset.examples)
+    tracks = (name.rpartition("#")[0] for name in dataset.examples.ids)
     return data, [dataset.digests.get(track, track) for track in tracks]
 
 
@@ -165,10 +165,8 @@ def _make_folds(
     dataset: Dataset, grouping: str, tracks: Sequence[str], folds: int, experiment: Experiment, seed: int
 ) -> tuple[Split, ...]:
     """Make the folds of one grouping."""
-    ids = [example.id for example in dataset.examples]
-    groups = {"pieces": ids, "tracks": tracks, "artists": dataset.groups}[grouping]
-    examples = tuple(replace(example, group=group) for example, group in zip(dataset.examples, groups, strict=True))
-    grouped = replace(dataset, examples=examples)
+    groups = {"pieces": dataset.examples.ids, "tracks": tracks, "artists": dataset.groups}[grouping]
+    grouped = replace(dataset, examples=dataset.examples.replace_groups(groups))
     return make_folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
 
 

@@ -8,6 +8,7 @@ Society B, 2007).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ METRIC_NAMES = {
     "mean_f1_both_sides": Message("mean F1 of presence and absence"),
     "label_ranking_average_precision": Message("label-ranking average precision"),
 }
+RANKING_BATCH = 1000  # examples whose labels are ranked at a time
 DEFAULT_THRESHOLD = 0.5  # the usual choice if no threshold is fitted
 
 
@@ -80,9 +82,12 @@ def compute_report(
             n=n,
             n_scores=len(scores),
         )
-    weights = draw_weights(groups, seed, n_bootstrap)
-    curves = compute_curve_draws(scores, targets, weights)  # the slow part, the same for all thresholds
-    table = (scores, targets, groups, class_names, task, weights, curves)
+    with ThreadPoolExecutor(1) as other:  # both need draws of their own, half of the time: NumPy draws without the GIL
+        ranking = other.submit(_summarize_label_ranking, scores, targets, groups) if task == "multi" else None
+        weights = draw_weights(groups, seed, n_bootstrap)
+        curves = compute_curve_draws(scores, targets, weights)
+    # the slow parts, the same for all thresholds
+    table = (scores, targets, groups, class_names, task, weights, curves, ranking.result() if ranking else None)
     report: dict[str, Any] = {
         "n": len(scores),
         "n_groups": len(set(groups)),
@@ -110,13 +115,14 @@ def _score_decisions(
     task: str,
     weights: np.ndarray,
     curves: dict[str, np.ndarray],
+    ranking: tuple[float, list[float] | None] | None,
 ) -> dict[str, Any]:
     """Compute the metrics of decisions.
 
     Parameters
     ----------
     predicted : np.ndarray [shape=(n_examples, n_classes)], bool, from `apply_thresholds`
-    weights, curves : from `draw_weights` and `compute_curve_draws`
+    weights, curves, ranking : from `draw_weights`, `compute_curve_draws` and `_summarize_label_ranking`
 
     Returns
     -------
@@ -137,15 +143,21 @@ def _score_decisions(
     intervals: dict[str, list[float] | None] | None = None
     if len(weights) > 1:  # with a single group, there are no draws
         intervals = summarize_draws({name: values[1:] for name, values in draws.items()}, groups, metrics)
-    if task == "multi":
-        precisions = compute_label_ranking(scores, targets)
-        defined = np.isfinite(precisions)
-        if defined.any():
-            name = "label_ranking_average_precision"
-            metrics[name], interval = compute_mean_and_interval(precisions[defined], np.asarray(groups)[defined])
-            if intervals is not None:
-                intervals[name] = interval
+    if ranking is not None:
+        name = "label_ranking_average_precision"
+        metrics[name], interval = ranking
+        if intervals is not None:
+            intervals[name] = interval
     return {"metrics": metrics, "intervals": intervals, "per_class": rows}
+
+
+def _summarize_label_ranking(
+    scores: np.ndarray, targets: np.ndarray, groups: np.ndarray
+) -> tuple[float, list[float] | None] | None:
+    """Compute the mean label-ranking average precision and its interval; None if it is not defined for any example."""
+    precisions = compute_label_ranking(scores, targets)
+    defined = np.isfinite(precisions)
+    return compute_mean_and_interval(precisions[defined], np.asarray(groups)[defined]) if defined.any() else None
 
 
 def compute_label_ranking(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -163,6 +175,13 @@ def compute_label_ranking(scores: np.ndarray, targets: np.ndarray) -> np.ndarray
     -------
     np.ndarray [shape=(n_examples,)], in (0, 1]; NaN if no class is present, or none is absent
     """
+    starts = range(0, len(scores), RANKING_BATCH)
+    batches = [_rank_labels(scores[k : k + RANKING_BATCH], targets[k : k + RANKING_BATCH]) for k in starts]
+    return np.concatenate([np.empty(0), *batches])
+
+
+def _rank_labels(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Compute `compute_label_ranking` of some examples; memory grows with the square of the classes."""
     observed, truth = ~np.isnan(targets), targets == 1
     # above[i, k, j]: example i gives class j at least the score of class k
     above = (scores[:, None, :] >= scores[:, :, None]) & observed[:, None, :]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml.data import digest_examples
-from musicml.data.datasets import SPLITS, Dataset, Example
+from musicml.data.datasets import SPLITS, Dataset, Example, Examples
 from musicml.experiment.records import DataInfo, make_record_error
 from musicml.experiment.run import Run
 from musicml.utils import InputError, Message, is_of_type, read_csv, read_small_file, write_csv
@@ -48,13 +48,13 @@ def write_digests(run: Run, sides: Iterable[tuple[str, str]], digests: Mapping[s
     Parameters
     ----------
     sides : each example and its split
-    digests : example → digest of its file, from `digest_examples`
+    digests : example → digest of its file, from `collect_digests`
     """
     if digests:
-        rows = [
+        rows = (
             {"example": name, "digest": digest if _is_digest(digest := digests.get(name, "")) else "", "side": side}
             for name, side in sides
-        ]
+        )
         write_csv(run.path / DIGESTS_FILE, rows, list(COLUMNS))
 
 
@@ -114,7 +114,7 @@ def spell_examples(run: Run, dataset: Dataset) -> Dataset:
     info = run.info
     run_names = {info.get_track_name(row["example"]) for row in run.table("split.csv")}
     run_names |= {row["file"] for row in run.table("excluded.csv")}
-    names = {example.id for example in dataset.examples}
+    names = set(dataset.examples.ids)
     if names <= run_names:
         return dataset
     missing = {unicodedata.normalize("NFC", name): name for name in run_names - names}
@@ -123,7 +123,7 @@ def spell_examples(run: Run, dataset: Dataset) -> Dataset:
     if list(dataset.examples) == sorted(dataset.examples, key=_get_path_parts):  # NFC sorts after z, NFD before
         renamed.sort(key=_get_path_parts)
     parts = {part for name in run_names for part in name.split("/")}
-    spelled = replace(dataset, examples=tuple(renamed)).match_class_names(parts)
+    spelled = replace(dataset, examples=Examples(renamed)).match_class_names(parts)
     return replace(spelled, class_names=tuple(sorted(spelled.class_names)))
 
 
@@ -229,7 +229,7 @@ def check_same_files(run: Run, dataset: Dataset, place: Path, root: Path | None 
     names = digests.contents if digests else [row["example"] for row in run.table("split.csv")]
     before = {info.get_track_name(name): digests.contents[name] if digests else "" for name in names}
     excluded = {row["file"] for row in run.table("excluded.csv")}
-    now = dict(digest_examples(dataset, root)) if digests else {example.id: "" for example in dataset.examples}
+    now = dict(digest_examples(dataset, root)) if digests else dict.fromkeys(dataset.examples.ids, "")
     now = {name: digest for name, digest in now.items() if name in before or (digests and name not in excluded)}
     differing = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     if differing:

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
         get_fmax,
     )
     from musicml.features.augmentation import RESAMPLING, Augment, check_augmentation, mix_examples
-    from musicml.features.cache import Features, get_features, get_frozen_outputs
+    from musicml.features.cache import (
+        Features,
+        check_kind,
+        count_cached_files,
+        get_features,
+        get_frozen_outputs,
+        get_storage_type,
+    )
     from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
     from musicml.features.clip_spec import ClipSpec, parse_clip_spec
     from musicml.features.clips import (

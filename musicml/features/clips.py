@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musicml.data.datasets import Dataset
+from musicml.data.datasets import Dataset, Examples
 from musicml.features.augmentation import Augment, augment_clips, resample_clip
 from musicml.features.cache import Features
 from musicml.features.clip_spec import ClipSpec
@@ -73,9 +73,12 @@ class Clips:
 
 def cut_clips(features: Features, indices: np.ndarray, clip: ClipSpec) -> Clips:
     """Cut the examples at `indices` into clips, exactly as `Predictor` cuts a file."""
-    starts = [clip.compute_starts(int(features.length[i])) for i in indices]
-    example = np.repeat(indices, [len(s) for s in starts])
-    return Clips(features, example, np.concatenate([*starts, np.zeros(0, dtype=int)]), clip.n_frames)
+    # many files are equally long: one array for each length, not for each file
+    lengths, place = np.unique(features.length[indices], return_inverse=True)
+    starts = [clip.compute_starts(n) for n in lengths.tolist()]
+    counts = np.array([len(s) for s in starts], dtype=int)[place]
+    example, starts_of = np.repeat(indices, counts), (starts[k] for k in place.tolist())
+    return Clips(features, example, np.concatenate([*starts_of, np.zeros(0, dtype=int)]), clip.n_frames)
 
 
 def cut_into_pieces(dataset: Dataset, features: Features, n_frames: int) -> tuple[Dataset, Features]:
@@ -93,7 +96,9 @@ def cut_into_pieces(dataset: Dataset, features: Features, n_frames: int) -> tupl
     counts = features.length // n_frames
     track = np.repeat(np.arange(len(counts)), counts)
     number = np.arange(len(track)) - np.repeat(np.cumsum(counts) - counts, counts)
-    examples = tuple(dataset.examples[i].make_segment(int(k)) for i, k in zip(track, number, strict=True))
+    examples = Examples(
+        dataset.examples[i].make_segment(k) for i, k in zip(track.tolist(), number.tolist(), strict=True)
+    )
     begin = features.begin[track] + number * n_frames
     clip_features = replace(features, begin=begin, length=np.full(len(track), n_frames))
     return replace(dataset, examples=examples, vggish=None), clip_features

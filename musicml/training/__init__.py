@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
+    from musicml.training.distribution import is_secondary
+    from musicml.training.plan import DEFAULT_WORKERS, Plan, make_plan
     from musicml.training.preparation import (
         compute_features,
         compute_split_hash,

@@ -59,7 +59,12 @@ class Batches(keras.utils.PyDataset):
         self.lock, self.thread = threading.Lock(), threading.get_ident()
         self.seconds = self.blocked_seconds = 0.0
         self.times: dict[int, tuple[float, float]] = {}
+        self.share_among(1, 1, 0)
         self.start_at(0)
+
+    def share_among(self, n_devices: int, n_processes: int, process: int) -> None:
+        """Make only the part of this process of each batch, whose size becomes a multiple of the devices."""
+        self.n_devices, self.n_processes, self.process = n_devices, n_processes, process
 
     def start_at(self, epoch: int) -> None:
         """Shuffle the clips for `epoch`, so that resumed training sees the same batches as uninterrupted training."""
@@ -87,7 +92,8 @@ class Batches(keras.utils.PyDataset):
             self.pool = None
 
     def __len__(self) -> int:
-        return -(-len(self.clips) // self.batch_size)
+        n_whole, left = divmod(len(self.clips), self.batch_size)
+        return n_whole + (left >= self.n_devices)
 
     def __getitem__(self, batch: int) -> tuple:
         requested = time.perf_counter()
@@ -110,8 +116,11 @@ class Batches(keras.utils.PyDataset):
         """Make one batch. It depends on nothing that another thread may change."""
         start_time = time.perf_counter()
         places = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        size = len(places) // self.n_devices * self.n_devices // self.n_processes
+        places = places[self.process * size : (self.process + 1) * size]
         # a generator of its own for each batch: the result doesn't depend on which thread makes it
-        content = self._assemble(places, np.random.default_rng([self.seed or 0, epoch, batch]))
+        seeds = [self.seed or 0, epoch, batch, *([self.process] if self.process else [])]
+        content = self._assemble(places, np.random.default_rng(seeds))
         with self.lock:
             self.seconds += time.perf_counter() - start_time
         return content

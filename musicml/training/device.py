@@ -100,12 +100,17 @@ def get_device() -> tuple[str, float | None]:
     return next((gpu for gpu in _list_gpus() if gpu[1] is not None), ("CPU", None))
 
 
-def convert_to_float32(model: Any, policy: str) -> Any:
+def convert_to_float32(model: Any, policy: str, is_copied: bool = False) -> Any:
     """Convert a model trained in mixed precision to float32, so that predictions don't depend on the machine.
 
     The weights are float32 already. ONNX can't mix both precisions.
+
+    Parameters
+    ----------
+    policy : the dtype policy of the training
+    is_copied : whether several devices have copies of the model; then one for this process is made
     """
-    if policy == "float32":
+    if policy == "float32" and not is_copied:
         return model
     keras.config.set_dtype_policy("float32")
     table = keras.saving.serialize_keras_object(model)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data import CACHE_FOLDER, digest_examples
+from musicml.data import CACHE_FOLDER, collect_digests
 from musicml.data.audit import find_clusters
 from musicml.data.datasets import GROUPS_FILE, Dataset, Excluded, is_sample_data, load_dataset
 from musicml.data.splits import (
@@ -45,12 +45,7 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
     InputError
         If the data and the experiment do not fit each other; before any file is read, if possible.
     """
-    check_lists(dataset, experiment.data.split)  # cheap checks first, before hours of reading
-    clip = make_clip_spec(experiment)
-    check_single_label(experiment, dataset)
-    check_before_training = getattr(get_family(experiment.family), "check_before_training", None)
-    if check_before_training:
-        check_before_training(experiment.model, clip.length, data_root)
+    clip = check_before_reading(experiment, dataset, data_root)
     dataset, features = read_features(experiment, dataset, data_root, clip)  # unreadable files leave before the split
     cut = experiment.published is not None and experiment.published.pieces
     if cut:  # the fault that is replicated: clips of one track count as independent
@@ -69,12 +64,25 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
         logger.warning("no validation files: the last epoch is kept, and scores are not calibrated")
     if not folds:
         log_test_split(split_data, split)
-    kept_ids = {example.id for example in split_data.examples}
-    is_kept = np.array([example.id in kept_ids for example in dataset.examples])
+    is_kept = np.ones(len(dataset.examples), dtype=bool)
+    if len(split_data.examples) < len(is_kept):
+        kept_ids = set(split_data.examples.ids)
+        is_kept = np.fromiter((name in kept_ids for name in dataset.examples.ids), bool, len(is_kept))
     digests = split_data.digests if experiment.kind == "vggish" or (split_data.digests and not cut) else None
     if digests is None:
-        digests = dict(digest_examples(split_data, data_root / CACHE_FOLDER))
+        digests = collect_digests(split_data, data_root / CACHE_FOLDER)
     return trainer.TrainingData(split_data, split, features.select(is_kept), clip, folds, digests=digests)
+
+
+def check_before_reading(experiment: Experiment, dataset: Dataset, data_root: Path) -> ClipSpec:
+    """Make the cheap checks, before hours of reading, and return how tracks are cut into clips."""
+    check_lists(dataset, experiment.data.split)
+    clip = make_clip_spec(experiment)
+    check_single_label(experiment, dataset)
+    check_before_training = getattr(get_family(experiment.family), "check_before_training", None)
+    if check_before_training:
+        check_before_training(experiment.model, clip.length, data_root)
+    return clip
 
 
 def check_single_label(experiment: Experiment, dataset: Dataset) -> None:
@@ -119,7 +127,7 @@ def read_features(
         logger.warning("no groups are known, so files count as independent, which makes results too optimistic")
     if dataset.vggish is None and not dataset.as_published:
         # or a copy could be in training and test
-        dataset = group_identical_files(dataset, dict(digest_examples(dataset, root)))
+        dataset = group_identical_files(dataset, collect_digests(dataset, root))
     return dataset, features
 
 

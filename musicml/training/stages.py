@@ -23,6 +23,7 @@ from musicml.features import RESAMPLING, Augment, get_frozen_outputs
 from musicml.training import fit
 from musicml.training.batches import AugmentedView, Batches, RandomViews
 from musicml.training.device import is_out_of_memory
+from musicml.training.distribution import Devices
 from musicml.training.sklearn_heads import fit_kernel_machine, fit_linear_head
 from musicml.utils import InputError, Message, to_dict
 
@@ -42,6 +43,7 @@ def train_stages(
     all_clips: Any = None,
     jit_compile: Any = "auto",
     on_epoch_end: Any = None,
+    devices: Devices | None = None,
 ) -> dict[str, Any]:
     """Train a model in the stages that its family and its experiment need.
 
@@ -52,13 +54,14 @@ def train_stages(
     task : `single` or `multi`
     all_clips : clips of all examples, if several models share the frozen backbone's outputs
     jit_compile, on_epoch_end : as for `fit.fit_model`
+    devices : those that the model was built on; None for one
 
     Returns
     -------
     dict with `epochs`, the `best_epoch` of its stage, `input` (the time of making batches), `warnings`, and the
     `batch_size` that fit in memory; if scikit-learn fits the model, which has no epochs, only the `model`
     """
-    training, seed = experiment.training, run.info.seed
+    training, seed, devices = experiment.training, run.info.seed, devices or Devices()
     weights = compute_class_weights(targets["train"]) if training.class_weights == "balanced" else None
     inputs, augment = clips, experiment.augment
     is_frozen = any(layer.name == STANDARDIZED_LAYER for layer in model.layers)
@@ -81,10 +84,13 @@ def train_stages(
             # a smaller batch has a noisier gradient, so the learning rate shrinks by the same factor
             scaled = replace(options, batch_size=size, learning_rate=options.learning_rate * size / training.batch_size)
             train = Batches(inputs["train"], targets["train"], size, seed, augment, weights)
-            val = Batches(inputs["val"], targets["val"], size) if len(clips["val"]) else None
             try:
                 shared = (task, run.path, stage, jit_compile, on_epoch_end, result)
-                return fit.fit_model(part, train, val, scaled, *shared)
+                with devices.divide_batches(train):
+                    n_val = len(clips["val"])
+                    val_size = devices.choose_whole_size(n_val, size)
+                    val = Batches(inputs["val"], targets["val"], val_size) if n_val else None
+                    return fit.fit_model(part, train, val, scaled, *shared)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise

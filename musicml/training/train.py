@@ -43,6 +43,7 @@ from musicml.inference import (
     write_manifest,
 )
 from musicml.training import preparation, trainer
+from musicml.training.distribution import connect_processes, is_secondary, make_own_folder
 from musicml.utils import (
     InputError,
     Message,
@@ -91,6 +92,8 @@ def train_experiment(
         leave an unfinished run for `resume_run`.
     """
     experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which, folder))
+    if _is_secondary(experiment):
+        runs_root = make_own_folder()
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     logger.info("%s", dataset.describe())
@@ -124,10 +127,20 @@ def resume_run(run: Run, folder: Path | None = None, data_root: Path | None = No
         If the run is complete, another process trains it, or its data has changed since.
     """
     check_is_resumable(run)
+    if _is_secondary(parse_experiment(run.info.experiment, read_experiment_text(run), run.info.overrides)):
+        run = Run(make_own_folder(run))
     with hold_run(run.path, run.info.process):
         check_is_resumable(run)  # another process may have finished it just now
         run.update()  # records that this process trains it
         return resume_held_run(run, folder, data_root)
+
+
+def _is_secondary(experiment: Experiment) -> bool:
+    """Connect the processes of this command, if it trains on all devices, and return whether another one leads."""
+    if experiment.training is None or experiment.training.devices == "one":
+        return False
+    connect_processes()
+    return is_secondary()
 
 
 def check_is_resumable(run: Run) -> None:
@@ -259,17 +272,17 @@ def write_split_files(run: Run, material: trainer.TrainingData) -> None:
     for prediction.
     """
     dataset, columns = material.dataset, ["example", "group", "split"]
-    rows = [
-        {"example": example.id, "group": example.group, "split": name}
-        for example, name in zip(dataset.examples, material.split.sides, strict=True)
-    ]
-    if material.folds:
-        columns.append("fold")
-        for k, split in enumerate(material.folds, 1):
-            for index in split.indices("test"):
-                rows[index]["fold"] = k
+    n, sides = len(dataset.examples), material.split.sides
+    fold_of = np.zeros(n, dtype=int)
+    for k, split in enumerate(material.folds, 1):
+        fold_of[split.indices("test")] = k
+    columns += ["fold"] if material.folds else []
+    rows = (  # a million of them would take a gigabyte at once
+        dict(zip(columns, (example.id, example.group, side, fold or ""), strict=False))
+        for example, side, fold in zip(dataset.examples, sides, fold_of.tolist(), strict=True)
+    )
     write_csv(run.path / "split.csv", rows, columns)
-    write_digests(run, [(row["example"], row["split"]) for row in rows], material.digests)
+    write_digests(run, zip(dataset.examples.ids, sides, strict=True), material.digests)
     excluded = [{"file": item.file, "reason": item.reason} for item in dataset.excluded]
     write_csv(run.path / "excluded.csv", excluded, ["file", "reason"])
     repairs = [asdict(repair) for repair in dataset.repairs]

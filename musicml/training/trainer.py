@@ -134,11 +134,12 @@ def train_network(
     epoch and its metrics. An exception that it raises ends the training and is passed on.
     """
     keras = import_keras()
-    from musicml.training import device, fit, stages
+    from musicml.training import device, distribution, fit, stages
 
     info, experiment, material, clips = run.info, job.experiment, job.material, job.clips
     training = experiment.training
-    device.take_one_gpu()
+    if training.devices == "one":
+        device.take_one_gpu()
     # free the memory of models that this process trained before
     keras.backend.clear_session()
     keras.utils.set_random_seed(info.seed)  # of Python, NumPy and the backend: initial weights, dropout
@@ -151,12 +152,16 @@ def train_network(
     keras.config.set_dtype_policy(policy)
     logger.info("dtype policy: %s (%s)", policy, reason)
     spec = make_model_spec(experiment, material, clips["train"], info.seed, Path(info.data.root))
-    model, weights = build_untrained_model(experiment, spec, info)
+    devices = distribution.choose_devices(training.devices)
+    if training.devices == "all":
+        logger.info("devices: %s x %s", devices.n, device.get_device()[0])
+    with devices.activate():
+        model, weights = build_untrained_model(experiment, spec, info)
     run.update(
         precision={"policy": policy, "reason": reason},
         weights=weights,
         backend=keras.backend.backend(),
-        device=device.get_device()[0],
+        device=f"{devices.n} x {device.get_device()[0]}" if devices.n > 1 else device.get_device()[0],
         parameters=model.count_params(),
     )
     logger.info(
@@ -177,17 +182,19 @@ def train_network(
     clips = {split: replace(part, fill=spec.mean, kind=experiment.kind) for split, part in clips.items()}
     targets = {split: get_targets(part, material.dataset.targets()) for split, part in clips.items()}
     all_clips = cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)
-    result = stages.train_stages(
-        model,
-        clips,
-        targets,
-        experiment,
-        material.dataset.task,
-        run,
-        all_clips=replace(all_clips, fill=spec.mean, kind=experiment.kind) if material.shared else None,
-        jit_compile=jit_compile,
-        on_epoch_end=on_epoch_end,
-    )
+    with devices.activate():
+        result = stages.train_stages(
+            model,
+            clips,
+            targets,
+            experiment,
+            material.dataset.task,
+            run,
+            all_clips=replace(all_clips, fill=spec.mean, kind=experiment.kind) if material.shared else None,
+            jit_compile=jit_compile,
+            on_epoch_end=on_epoch_end,
+            devices=devices,
+        )
     model = result.get("model", model)
     run.update(parameters=model.count_params())  # again, since support vectors are parameters too
     if "epochs" in result:  # models fitted by scikit-learn have none
@@ -195,8 +202,8 @@ def train_network(
         logger.info("%s", describe_input_time(result["input"]))
         for warning in result["warnings"]:
             logger.warning("%s", warning)
-    # predictions are made on any machine, so half precision ends here
-    model = device.convert_to_float32(model, policy)
+    # predictions are made on any machine and one device, so half precision ends here, and so do copies of the model
+    model = device.convert_to_float32(model, policy, is_copied=devices.n > 1)
     fit.save_model(model, run.path)
     n_few = min(4, len(clips["train"]), compute_batch_limit(model))
     few = clips["train"].get(np.arange(n_few)).astype(np.float32)  # to check the export on

@@ -65,5 +65,6 @@ if TYPE_CHECKING:
         show_messages,
         suppress_stderr,
     )
+    from musicml.utils.texts import TextMap, Texts
 
 __getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -8,6 +8,7 @@ import csv
 import errno
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import shutil
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,14 @@ def os_error_to_input_error(error: OSError, path: Path) -> Exception:
         path=make_printable(str(path)) if error.errno == errno.ENAMETOOLONG else path,
         free=shutil.disk_usage(find_existing_folder(path)).free / 1e6 if error.errno in DISK_FULL else 0,
         reason=describe_os_error(error),
-        error_filename=error.filename,
+        error_filename=(_find_file_above(path) if error.errno in NO_FOLDER else None) or error.filename,
     )
+
+
+def _find_file_above(path: Path) -> Path | None:
+    """Find the file that stands where `path` needs a folder."""
+    places = (Path(path), *Path(path).parents)
+    return next((place for place in places if os.path.exists(place) and not os.path.isdir(place)), None)
 
 
 def describe_os_error(error: OSError) -> str:
@@ -144,16 +151,29 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str])
     An additional column, `messages`, describes the cells that are messages. A byte of a file name that is not UTF-8 is
     written as `\\udce9`, as in JSON. `read_csv` restores both.
     """
-    rows = [add_messages(row) for row in rows]
-    if any(MESSAGES in row for row in rows):
-        columns = [*columns, MESSAGES]
-        rows = [{**row, MESSAGES: json.dumps(row[MESSAGES])} if MESSAGES in row else row for row in rows]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    # a text that only looks like such a byte has its backslash escaped
-    write_text(path, re.sub(r"\\(?=u(?:dc[89a-f][0-9a-f]|005c))", r"\\u005c", text.getvalue()))
+    plain, full = (
+        csv.DictWriter(text, names, restval="", lineterminator="\n") for names in (columns, [*columns, MESSAGES])
+    )
+    lines, is_full = [], bytearray()  # the rows may be a million: as dicts they would take four times the memory
+    for row in itertools.chain([dict(zip(columns, columns, strict=True))], map(add_messages, rows)):
+        is_full.append(MESSAGES in row)
+        if is_full[-1]:
+            full.writerow({**row, MESSAGES: json.dumps(row[MESSAGES])})
+        else:
+            plain.writerow(row)
+        lines.append(text.getvalue())
+        text.seek(text.truncate(0))
+    if any(is_full):  # then all rows have the column
+        lines = [line if done else f"{line[:-1]},\n" for line, done in zip(lines, is_full, strict=True)]
+        lines[0] = f"{lines[0][:-1]}{MESSAGES}\n"
+    with (
+        write_atomically(path) as temporary,
+        # a file name in it may not be valid UTF-8
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        # a text that only looks like such a byte has its backslash escaped
+        file.writelines(re.sub(r"\\(?=u(?:dc[89a-f][0-9a-f]|005c))", r"\\u005c", line) for line in lines)
 
 
 def _restore_bytes(text: str) -> str:
@@ -184,20 +204,17 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
         # DictReader fills up short rows: a file of empty lines could expand to many cells
         if max(map(header.count, ",;\t")) * text.count("\n") > 4 * len(text) + MAX_TEXT_BYTES:
             raise csv.Error(Message("its rows are shorter than its first line"))
-        tables = (_parse_csv(text, delimiter, columns) for delimiter in ",;\t")
-        first_rows, first_names = next(tables)
-        choices = ((first_rows, first_names), *tables)
-        rows = next((rows for rows, names in choices if set(columns) <= set(names)), None)
+        rows, names = _parse_any_csv(text, columns)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             "Expected a table in {path}, and it can't be read ({error}). Save it as CSV UTF-8.", path=path, error=error
         ) from None
-    if rows is None:
+    if not set(columns) <= set(names):
         raise InputError(
             "Expected the columns {columns} in {path}, got {names}. Correct its first line.",
             path=path,
             columns=",".join(columns),
-            names=",".join(first_names),
+            names=",".join(names),
         )
     return rows if columns else [_restore_row(row) for row in rows]
 
@@ -214,6 +231,24 @@ def _restore_row(row: dict[str, str]) -> dict[str, str]:
 def drop_invisible(text: str) -> str:
     """Drop invisible characters, such as the mark of writing direction that Windows copies with a path."""
     return "".join(character for character in text if unicodedata.category(character) != "Cf")
+
+
+def _parse_any_csv(text: str, columns: Sequence[str]) -> tuple[list[dict[str, str]], list[str]]:
+    """Parse a CSV text with the delimiter that finds `columns`, else with the one that finds the most columns."""
+    tables, errors = [], []
+    for delimiter in ",;\t":
+        try:
+            rows, names = _parse_csv(text, delimiter, columns)
+        except csv.Error as error:
+            errors.append(error)  # a table whose cells are all quoted is damaged for any other delimiter
+            continue
+        if set(columns) <= set(names):
+            return rows, names
+        tables.append((rows, names))
+    rows, names = max(tables, key=lambda table: len(table[1]), default=([], []))
+    if errors and len(names) < 2:
+        raise errors[0]
+    return rows, names
 
 
 def _parse_csv(text: str, delimiter: str, columns: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:

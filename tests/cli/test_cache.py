@@ -13,8 +13,8 @@ from musicml.cli import main
 from musicml.data import file_digests
 from musicml.data.datasets import loading
 from musicml.features import audio_features, cache
-from musicml.features.cache import compute
-from musicml.utils import capture_messages
+from musicml.features.cache import shards
+from musicml.utils import InputError, capture_messages
 
 RATE = 8000
 MEL = audio_features.LogMel(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=16)
@@ -85,10 +85,42 @@ def test_features_of_sample_data_are_marked(tones, tmp_path):
     ]
 
 
+def write_as_older_versions_did(tones, root, **changes):
+    """Replace the features in a cache by the same in the layout of older versions: one array, one index."""
+    home = root / cache.compute_cache_key(tones, MEL, 0, root)
+    _, found = cache.get_features(tones, MEL, root)
+    about = json.loads((home / shards.MANIFEST).read_text())
+    index = {
+        **{name: about[name] for name in ("dataset", "sample", "kind", "settings", "least_samples", "version")},
+        **{"reader": about["reader"], "lengths": found.length.tolist(), "excluded": [], "warnings": {}},
+        **changes,
+    }
+    values = np.array(found.array)
+    for path in home.iterdir():
+        path.unlink()
+    (home / "array.bin").write_bytes(values.tobytes())
+    (home / "index.json").write_text(json.dumps({name: part for name, part in index.items() if part is not None}))
+    return home, values
+
+
+def test_features_of_an_older_layout_are_read_and_listed_and_not_computed_again(tones, root):
+    listed = [vars(one) for one in cache.list_cache_entries(root) if one.kind == "features"]
+    home, values = write_as_older_versions_did(tones, root)
+    before, said = {path: path.stat().st_mtime_ns for path in home.iterdir()}, []
+    with capture_messages(said.append):
+        dataset, found = cache.get_features(tones, MEL, root)
+    assert said == [] and np.array_equal(found.array, values) and len(dataset.examples) == 4
+    assert np.array_equal(found.get(3), audio_features.compute_features(tones.examples[3].path, MEL)[0])
+    assert {path: path.stat().st_mtime_ns for path in home.iterdir()} == before
+    (row,) = [vars(one) for one in cache.list_cache_entries(root) if one.kind == "features"]
+    assert row | {"size": 0} == listed[0] | {"size": 0}
+    cache.clear_cache(root)
+    assert not home.exists()
+
+
 def test_features_without_saved_settings_are_listed_as_older_and_computed_again(tones, root):
-    index = root / cache.compute_cache_key(tones, MEL, 0, root) / "index.json"
-    old = {name: part for name, part in json.loads(index.read_text()).items() if name in ("lengths", "excluded")}
-    index.write_text(json.dumps({**old, "warnings": {}}))
+    gone = ("dataset", "sample", "kind", "settings", "least_samples", "version", "reader")
+    write_as_older_versions_did(tones, root, **dict.fromkeys(gone))
     assert [(one.words, one.n) for one in cache.list_cache_entries(root) if one.kind == "features"] == [
         ("from an older version", 4)
     ]
@@ -99,9 +131,19 @@ def test_features_without_saved_settings_are_listed_as_older_and_computed_again(
     assert ("from an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
 
 
+def test_a_shortened_array_of_an_older_layout_is_found_and_computed_again(tones, root):
+    home, values = write_as_older_versions_did(tones, root)
+    (home / "array.bin").write_bytes(values.tobytes()[:-4])
+    said = []
+    with capture_messages(said.append):
+        _, found = cache.get_features(tones, MEL, root)
+    assert "is damaged" in said[0] and said[1:] == ["computing LogMel features of 4 files"]
+    assert np.array_equal(found.array, values) and not (home / "array.bin").exists()
+
+
 @pytest.mark.parametrize("reader", [None, 1, 99])
 def test_features_of_another_reader_are_computed_again_and_once(tones, root, reader):
-    index = root / cache.compute_cache_key(tones, MEL, 0, root) / "index.json"
+    index = root / cache.compute_cache_key(tones, MEL, 0, root) / shards.MANIFEST
     written = json.loads(index.read_text())
     index.write_text(
         json.dumps(
@@ -170,18 +212,18 @@ def test_cleared_features_are_computed_again_and_open_ones_stay_readable(tones, 
 @pytest.mark.numeric
 def test_features_without_their_array_are_computed_again(tones, root):
     home = root / cache.compute_cache_key(tones, MEL, 0, root)
-    (home / "array.bin").unlink()
+    (home / "00001.bin").unlink()
     said = []
     with capture_messages(said.append):
         _, found = cache.get_features(tones, MEL, root)
-    assert len(said) == 1 and np.array_equal(
+    assert said == ["computing LogMel features of 1 files"] and np.array_equal(
         found.get(1), audio_features.compute_features(tones.examples[1].path, MEL)[0]
     )
 
 
 def test_clearing_leaves_what_a_live_process_is_making(root):
-    live = root / f"{compute.UNFINISHED_PREFIX}{compute.make_owner_name()}-abc"
-    dead = root / f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{ended()}-abc"
+    live = root / f"{shards.UNFINISHED_PREFIX}{shards.make_owner_name()}-abc"
+    dead = root / f"{shards.UNFINISHED_PREFIX}{shards.get_host_name()}-{ended()}-abc"
     for folder in (live, dead):
         folder.mkdir()
         (folder / "array.bin").write_bytes(bytes(10))
@@ -192,22 +234,58 @@ def test_clearing_leaves_what_a_live_process_is_making(root):
 
 
 @pytest.mark.numeric
-@pytest.mark.parametrize("cleared", ["when it was renamed", "while it is made"])
+@pytest.mark.parametrize("cleared", ["between two shards", "when all are there"])
 def test_a_computation_continues_after_a_clearing(tones, tmp_path, monkeypatch, cleared):
     root, times = tmp_path / "store", []
 
-    def publish_folder(work, home, before=compute.publish_folder):
-        if cleared == "while it is made":
+    def write_shard(*given, write=shards.write_shard):
+        yield from write(*given)
+        times.append(given)
+        if len(times) == (2 if cleared == "between two shards" else 4):
             cache.clear_cache(root)
-        before(work, home)
-        if cleared == "when it was renamed" and not times:
-            cache.clear_cache(root)
-        times.append(home)
 
-    monkeypatch.setattr(compute, "publish_folder", publish_folder)
-    _, found = cache.get_features(tones, MEL, root)
+    monkeypatch.setattr("musicml.features.cache.compute.write_shard", write_shard)
+    _, found = cache.get_features(tones, MEL, root, processes=1)
     assert np.array_equal(found.get(2), audio_features.compute_features(tones.examples[2].path, MEL)[0])
-    assert len(times) == (2 if cleared == "when it was renamed" else 1)
+    assert len(times) == (6 if cleared == "between two shards" else 8)
+
+
+def test_a_cache_that_is_always_cleared_is_a_sentence(tones, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "fill_cache", lambda *given: cache.clear_cache(tmp_path / "store"))
+    with pytest.raises(InputError, match="to stay as they are during the computation, but they changed 3 times"):
+        cache.get_features(tones, MEL, tmp_path / "store")
+
+
+def test_features_that_are_not_complete_say_how_far_they_are(tones, root, capsys):
+    home = root / cache.compute_cache_key(tones, MEL, 0, root)
+    (home / "00002.json").unlink()
+    writing = home / f"{shards.UNFINISHED_PREFIX}{shards.make_owner_name()}-00002.bin"
+    for state in ("interrupted", "in progress"):
+        (row,) = (one for one in cache.list_cache_entries(root) if one.kind == "features")
+        assert row.words.endswith(f"n_mels=16 ({state}, 3 of 4 shards)") and row.n == 3
+        writing.write_bytes(b"x")
+    cache.clear_cache(root)
+    assert writing.exists() and (home / "00001.bin").exists(), "a process is writing there"
+    writing.unlink()
+    cache.clear_cache(root)
+    assert not home.exists()
+
+
+def test_a_damaged_manifest_is_listed_and_everything_is_computed_again(tones, root):
+    home = root / cache.compute_cache_key(tones, MEL, 0, root)
+    _, first = cache.get_features(tones, MEL, root)
+    kept = np.array(first.array)
+    for damage in (b"", b"[1]", b'{"n_files": 4}', (home / shards.MANIFEST).read_bytes().replace(b": 4", b": 5")):
+        (home / shards.MANIFEST).write_bytes(damage)
+        words = [one.words for one in cache.list_cache_entries(root) if one.kind == "features"]
+        assert len(words) == 1 and (words == ["damaged"] or b"dataset" in damage)
+        said = []
+        with capture_messages(said.append):
+            _, found = cache.get_features(tones, MEL, root)
+        assert "can't be used, and are computed again" in said[0] and said[1:] == [
+            "computing LogMel features of 4 files"
+        ]
+        assert np.array_equal(found.array, kept)
 
 
 def test_outputs_that_were_cleared_while_they_were_written_are_computed_again(tmp_path, monkeypatch):
@@ -230,17 +308,17 @@ def test_outputs_that_were_cleared_while_they_were_written_are_computed_again(tm
 def test_the_next_computation_deletes_only_the_files_of_dead_processes(tones, tmp_path):
     root = tmp_path / "store"
     folders = {
-        "dead": f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{ended()}-abc",
-        "live": f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{os.getppid()}-abc",
-        "of another machine": f"{compute.UNFINISHED_PREFIX}other{compute.get_host_name()}-{ended()}-abc",
-        "of another machine, old": f"{compute.UNFINISHED_PREFIX}other{compute.get_host_name()}-{ended()}-old",
-        "without a name, old": f"{compute.UNFINISHED_PREFIX}x1y2z3",
+        "dead": f"{shards.UNFINISHED_PREFIX}{shards.get_host_name()}-{ended()}-abc",
+        "live": f"{shards.UNFINISHED_PREFIX}{shards.get_host_name()}-{os.getppid()}-abc",
+        "of another machine": f"{shards.UNFINISHED_PREFIX}other{shards.get_host_name()}-{ended()}-abc",
+        "of another machine, old": f"{shards.UNFINISHED_PREFIX}other{shards.get_host_name()}-{ended()}-old",
+        "without a name, old": f"{shards.UNFINISHED_PREFIX}x1y2z3",
     }
     for what, name in folders.items():
         (root / name).mkdir(parents=True)
         (root / name / "array.bin").write_bytes(b"x")
         if "old" in what:
-            long_ago = time.time() - 2 * compute.ABANDONED_SECONDS
+            long_ago = time.time() - 2 * shards.ABANDONED_SECONDS
             for path in (root / name / "array.bin", root / name):
                 os.utime(path, (long_ago, long_ago))
     cache.get_features(tones, MEL, root)

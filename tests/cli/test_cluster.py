@@ -143,9 +143,7 @@ def test_train_all_and_replay_are_those_of_one_process(cluster, get_sample, musi
         code, out, err = musicml("train-all", "--experiments", home, *origin, "--jobs", 1, *options)
         assert code == 1 and "failed: features.n_mels = -1" in err and "Traceback" not in err
         table = [line.split()[:4] for line in out.splitlines()[1:4]]
-        code, out, _ = musicml(
-            "replay", home / "as_published/leaky.toml", *origin, "--json", *more[: 2 * (place != "alone")]
-        )
+        code, out, _ = musicml("replay", home / "as_published/leaky.toml", *origin, "--json", *options)
         (replay,) = one_object(out)["replays"]
         assert code == 0 and replay["error"] == ""
         made = {run.info.experiment: run for run in runs.list_runs(tmp_path / place) if run.info.protocol == "honest"}

@@ -139,3 +139,56 @@ def test_changes_in_python_are_checked_against_the_trained_recipe(change, is_fin
     with pytest.raises(InputError, match="data is read" if is_fine else "cosine"):
         changes = {change: 0.1 if change.endswith("warmup") else 2}
         train_and_evaluate(path, changes=changes, folder=tones, runs_root=tmp_path)
+
+
+# --plan
+
+
+@pytest.fixture
+def plan_words(tones, tones_toml, tmp_path):
+    folders = ["--folder", tones, "--data-root", tmp_path / "data", "--runs", tmp_path / "runs"]
+    return ["train", tones_toml, *folders, "--plan"]
+
+
+def test_a_plan_prints_estimates_and_starts_nothing(plan_words, musicml, tmp_path, monkeypatch):
+    monkeypatch.setenv("MUSICML_CONFIG", str(tmp_path / "settings"))
+    code, out, _ = musicml(*plan_words)
+    assert code == 0 and list(tmp_path.iterdir()) == []
+    lines = out.splitlines()
+    assert lines[0] == "tones on tones: an estimate. Nothing was started or written."
+    assert lines[1].startswith("files") and "24, 0.00667 hours of audio; measured: headers of 24" in lines[1]
+    for words in ("this machine", "1 worker ", "4 workers", "16 workers", "reading each new file once", "in all"):
+        assert words in out
+    assert "Fitting by scikit-learn was not measured" in out
+
+
+def test_a_plan_as_json_has_plain_numbers(plan_words, musicml, tmp_path):
+    code, out, _ = musicml(*plan_words, "--json", "--workers", 8, "--workers", 2)
+    found = one_object(out)
+    assert code == 0 and list(tmp_path.iterdir()) == []
+    assert (found["n_files"], found["n_cached"], found["n_models"], found["epochs"]) == (24, 0, 1, 0)
+    assert [(row["n_workers"], row["is_this_machine"]) for row in found["times"]][1:] == [(2, False), (8, False)]
+    parts = ("reading", "features", "frozen", "training", "evaluation")
+    for row in found["times"]:
+        assert row["total"] == pytest.approx(sum(row[part] for part in parts))
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["--workers", 2], "--workers only says which times --plan estimates"),
+        (["--plan", "--workers", 0], "expected a whole number from 1"),
+        (["--plan", "--set", "features.kind=pixels"], "no key 'sample_rate'"),
+    ],
+)
+def test_options_without_sense_are_rejected(words, error, tones, tones_toml, musicml, capfd):
+    try:
+        code, _, err = musicml("train", tones_toml, "--folder", tones, *words)
+    except SystemExit as stop:  # of argparse
+        code, err = stop.code, capfd.readouterr().err
+    assert code == 2 and error in err
+
+
+def test_a_plan_of_a_resumed_run_is_rejected(musicml):
+    code, _, err = musicml("train", "--resume", "anything", "--plan")
+    assert code == 2 and "--plan estimates a new training" in err

@@ -1,6 +1,5 @@
 """Each figure for slides is drawn in both languages, and all of it lies on the slide."""
 
-import io
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -27,17 +26,12 @@ def test_there_are_figures_for_all_lessons_with_different_names():
 
 @EACH
 def test_a_figure_is_drawn_in_both_languages_and_lies_on_its_slide(slide):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     drawn = {language: figures.make_figure(slide, language) for language in figures.LANGUAGES}
     width, height = figures.SIZE
     for figure in drawn.values():
-        FigureCanvasAgg(figure).draw()
+        figure.draw_without_rendering()
         box = figure.get_tightbbox()
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
-    file = io.BytesIO()
-    drawn["id"].savefig(file, format="svg")
-    assert ET.fromstring(file.getvalue()).tag == SVG
     english, indonesian = (list_texts(figure) for figure in drawn.values())
     assert english != indonesian and len(english) == len(indonesian)
 

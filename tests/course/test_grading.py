@@ -1,7 +1,6 @@
 """Submissions are graded with intervals and ties; copies, leaked keys, changed runs and damaged files are named."""
 
 import csv
-import dataclasses
 import io
 import json
 import shutil
@@ -10,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from musicml import data
 from musicml.course import assignments, grading, submissions
 from musicml.course.assignments import compute_seal, make_course
 from musicml.experiment.run import Run
@@ -130,11 +130,16 @@ def test_the_interval_is_of_groups_and_a_missing_prediction_is_wrong(course, han
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "is empty, damaged"),
-        ("name,label\na,b\n", "no column `file`"),
+        ("", "predictions.csv has no rows"),
+        ("file,label\n", "predictions.csv has no rows"),
+        ("name,label\na,b\n", "Expected the columns file in predictions.csv, got name,label"),
+        ("file,label,note\ngenres_0020.wav,low,\udce9\n", "Save it as CSV UTF-8"),
         ("file,label\nelsewhere.wav,low\n", "names no test file"),
         ("file,score:low\ngenres_0020.wav,1\n", "lacks the columns score:high, score:middle"),
-        ("file,guess\ngenres_0020.wav,low\n", "no columns `score:CLASS`"),
+        (
+            "file,guess\ngenres_0020.wav,low\n",
+            "needs a column `label`, or a column `score:CLASS` per class; it has file, g",
+        ),
         ("file,label\ngenres_0020.wav,polka\n", "label that is no class: polka"),
         ("file,score:low,score:middle,score:high\ngenres_0020.wav,2,0,nan\n", "no numbers from 0 to 1"),
         ("file,label\ngenres_0020.wav,low\ngenres_0020.wav,high\n", "files twice"),
@@ -143,11 +148,58 @@ def test_the_interval_is_of_groups_and_a_missing_prediction_is_wrong(course, han
 def test_a_malformed_table_is_named_and_ends_nothing(content, words, course, handed_in):
     key = write_key(course)
     (handed_in / "wrong").mkdir()
-    (handed_in / "wrong/predictions.csv").write_text(content)
+    (handed_in / "wrong/predictions.csv").write_text(content, errors="surrogateescape")
     hand_in(handed_in, "good", key, predict(key, 0.9, 0))
     remarks = remarks_of(grading.grade_submissions(handed_in, course))
     assert any(word in remarks["wrong"] for word in words.split("|")), remarks["wrong"]
     assert remarks["good"] == ""
+
+
+def test_case_and_quotes_in_a_table_and_the_accents_of_a_mac_are_no_faults(course, handed_in):
+    key = write_key(course)
+    rows = [(" File", "Label "), *((f, label.title()) for f, label in zip(key.files, predict(key, 1, 0), strict=True))]
+    (handed_in / "Jose\u0301").mkdir()
+    with open(handed_in / "Jose\u0301/predictions.csv", "w", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
+    (grade,) = grading.grade_submissions(handed_in, course).grades
+    assert (grade.submission.student, grade.value, grade.remarks) == ("Jos\u00e9", 1, [])
+
+
+def test_what_was_handed_in_instead_of_predictions_is_named(course, handed_in):
+    write_key(course)
+    (handed_in / "a").mkdir()
+    (handed_in / "a/predictions.xlsx").touch()
+    (handed_in / "b.zip").write_bytes(b"Rar!")
+    remarks = remarks_of(grading.grade_submissions(handed_in, course))
+    assert remarks["a"].endswith("no run folder, but predictions.xlsx")
+    assert remarks["b"] == "b.zip is damaged, or no zip file"
+
+
+def test_earlier_grades_and_what_a_teacher_wrote_into_them_are_kept(course, handed_in, tmp_path):
+    key = write_key(course)
+    hand_in(handed_in, "a", key, predict(key, 0.9, 0))
+    book = grading.grade_submissions(handed_in, course)
+    (tmp_path / "out/feedback").mkdir(parents=True)
+    (tmp_path / "out/feedback/own.md").write_text("mine")
+    for number in (1, 2):
+        grading.write_grades(book, tmp_path / "out")
+        earlier = sorted(path.name for path in (tmp_path / f"out/earlier-{number}").iterdir())
+        assert earlier == [["feedback"], ["feedback", "grades.csv", "moodle-genres.csv"]][number - 1]
+        assert [path.name for path in (tmp_path / "out/feedback").iterdir()] == ["a-genres.md"]
+    assert (tmp_path / "out/earlier-1/feedback/own.md").read_text() == "mine"
+
+
+def test_an_interrupted_class_folder_leaves_nothing(tmp_path, monkeypatch):
+    def stop(folder, name, seed):
+        (folder / "key").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(assignments, "_make_assignment", stop)
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        with pytest.raises(KeyboardInterrupt):
+            assignments.make_course(tmp_path / name, ["genres"])
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"] and not list((tmp_path / "empty").iterdir())
 
 
 def test_names_of_files_are_matched_however_students_write_them(course, handed_in):
@@ -219,7 +271,7 @@ def test_zip_files_and_moodles_folders_are_read_and_bombs_are_not(course, handed
     book = grading.grade_submissions(handed_in, course)
     remarks, siti = remarks_of(book), next(grade for grade in book.grades if grade.submission.moodle_id)
     assert siti.submission.student == "Siti Aminah" and siti.value is not None and remarks["Siti Aminah"] == ""
-    assert "at most" in remarks["bomb"] and "can't be unpacked" in remarks["broken"]
+    assert "at most" in remarks["bomb"] and "broken.zip is damaged, or no zip file" in remarks["broken"]
     assert "no predictions.csv" in remarks["nothing"] and not (handed_in.parent / "outside").exists()
 
 
@@ -316,7 +368,7 @@ def test_the_table_of_predictions_is_read_and_not_the_sample_or_the_rows_of_clip
     (handed_in / "siti/out/Predictions.CSV").write_text(text)
     (handed_in / "siti/broken.zip").write_bytes(b"PK\x03\x04")
     (grade,) = grading.grade_submissions(handed_in, course).grades
-    assert grade.value == 1 and "broken.zip can't be unpacked" in " ".join(grade.remarks) and len(grade.remarks) == 1
+    assert grade.value == 1 and "broken.zip is damaged" in " ".join(grade.remarks) and len(grade.remarks) == 1
 
 
 def test_a_run_without_digests_or_of_folds_is_no_changed_run(course, handed_in, asked_about_tones):
@@ -331,15 +383,19 @@ def test_a_run_without_digests_or_of_folds_is_no_changed_run(course, handed_in, 
 
 
 @pytest.fixture(scope="module")
-def small_course(tmp_path_factory):
+def small_course(get_sample, tmp_path_factory):
     """A class folder made of little data."""
-    folder = tmp_path_factory.mktemp("class") / "course"
+    folder, seeds = tmp_path_factory.mktemp("class") / "course", []
+
+    def generate(root, seed, only, scale):
+        seeds.append(seed)
+        get_sample(*only, root)
+
     with pytest.MonkeyPatch.context() as patched:
-        scales = {"genres": 0.02, "pictures": 0.02, "many_labels": 0.3, "faults": 0.05}
-        small = {name: dataclasses.replace(one, scale=scales[name]) for name, one in assignments.ASSIGNMENTS.items()}
-        patched.setattr(assignments, "ASSIGNMENTS", small)
+        patched.setattr(data, "generate_sample_data", generate, raising=False)
         patched.setattr(assignments, "N_FAULTY", 2)
         make_course(folder, seed=3)
+    assert len(set(seeds)) == len(assignments.ASSIGNMENTS), "each has data of its own"
     return folder
 
 
@@ -356,6 +412,8 @@ def test_a_package_has_all_test_files_and_nothing_of_the_key(name, small_course)
     assert not any(str(content["seed"]) == str(value) for value in facts.values())
     assert not [path for path in package.rglob("*") if path.name in ("SOURCE.json", "split.csv")]
     order = key.targets.argmax(axis=1)
+    assert (small_course / "key").stat().st_mode & 0o777 == 0o700
+    assert {"/key/", "/course.json"} <= set((small_course / ".gitignore").read_text().split())
     assert name == "many_labels" or (np.diff(order) != 0).sum() > len(set(order)), "the order must not tell the class"
     for language, word in (("", "synthetic"), (".id", "sintetis")):
         assert word in (package / f"README{language}.md").read_text()
@@ -406,7 +464,13 @@ def test_the_command_grades_prints_and_writes(course, handed_in, musicml):
     hand_in(handed_in, "a", key, predict(key, 0.9, 0))
     code, out, err = musicml("course", "grade", handed_in, "--course", course, "--language", "id")
     assert (code, err) == (0, "") and "a " in out and (course / "grades/moodle-genres.csv").is_file()
+    # no English and no decimal point in an Indonesian table
+    assert out.split()[:2] == ["mahasiswa", "tugas"] and " sampai 0," in out and "0." not in out
     (handed_in / "b").mkdir()
+    (handed_in / "b/predictions.csv").write_text(f"file,score:high,score:low,score:middle\n{key.files[-1]},2,0,0\n")
+    code, out, _ = musicml("course", "grade", handed_in, "--course", course, "--language", "id")
+    assert "1 baris di predictions.csv memiliki skor" in out and "rows of" not in out
+    (handed_in / "b/predictions.csv").unlink()
     code, out, _ = musicml("course", "grade", handed_in, "--course", course, "--json")
     assert code == 1 and [row["student"] for row in json.loads(out)["grades"]] == ["a", "b"]
     feedback = translate(grading.describe_grade(grading.grade_submissions(handed_in, course).grades[0]), "en")

@@ -313,7 +313,7 @@ def test_groups_csv_with_wrong_columns_names_the_right_ones(tmp_path):
     for name in ("a/1.wav", "b/1.wav"):
         wav(tmp_path / name)
     (tmp_path / "groups.csv").write_text("name;artist\na/1.wav;Ana\n")
-    with pytest.raises(InputError, match=r"columns file,group in .*groups\.csv, got name;artist"):
+    with pytest.raises(InputError, match=r"columns file,group in .*groups\.csv, got name,artist"):
         loading.load_folder(tmp_path)
     (tmp_path / "groups.csv").write_bytes("file,group\na/1.wav,Björk\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"Expected a table in .*groups\.csv"):

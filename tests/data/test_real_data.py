@@ -39,12 +39,8 @@ def counts(split):
 
 def test_the_thirty_instruments_load_with_their_spellings_and_sides():
     dataset = instrument_images.load(DATA / "instrument_images")
-    assert (dataset.kind, dataset.answers, dataset.sample, len(dataset.class_names)) == (
-        "picture",
-        "instrument",
-        False,
-        30,
-    )
+    assert (dataset.kind, dataset.answers, dataset.sample) == ("picture", "instrument", False)
+    assert len(dataset.class_names) == 30
     assert {"acordian", "Tambourine", "saxaphone"} <= set(dataset.class_names)
     assert len(dataset.examples) == 3300 and not dataset.excluded
     kept, split = splitting.make_split(dataset, "official", 0.15, 0.15, 0)

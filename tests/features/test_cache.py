@@ -14,6 +14,7 @@ from musicml.data.datasets import loading
 from musicml.data.datasets.base import Dataset, Example
 from musicml.data.io.audio import AudioSource
 from musicml.features import audio_features, cache
+from musicml.features.cache import compute, shards
 from musicml.utils import capture_messages, files
 from musicml.utils.errors import InputError
 
@@ -260,9 +261,9 @@ def test_no_readable_file_at_all_is_a_sentence(sounds, tmp_path):
 
 def test_features_are_memory_maps_that_no_one_can_write_to_and_choosing_copies_nothing(sounds, tmp_path):
     dataset, found = features_of(sounds, tmp_path / "store")
-    assert isinstance(found.array, np.memmap) and not found.array.flags.writeable
+    assert np.shares_memory(found.get(0), found.get(0)) and not found.get(0).flags.writeable
     chosen = found.select(np.array([False, True, False, False, True, True]))
-    assert chosen.array is found.array and np.shares_memory(chosen.get(0), found.array)
+    assert chosen.array is found.array and np.shares_memory(chosen.get(0), found.get(1))
     assert [np.array_equal(chosen.get(k), found.get(place)) for k, place in enumerate((1, 4, 5))] == [True] * 3
 
 
@@ -302,18 +303,27 @@ SCRIPT = SCRIPT.replace("LogMel(", "features.LogMel(")
 
 @LINUX
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_full_disk_is_a_sentence_and_leaves_no_features(sounds, tmp_path, processes):
+def test_a_full_disk_is_a_sentence_and_leaves_no_half_of_a_shard(sounds, tmp_path, processes):
     code = SCRIPT + (
         "import resource\n"
         "sys.dont_write_bytecode = True\n"  # or it is cut short, and every later process breaks on it
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         f"try:\n    compute({processes})\n"
         "except InputError as error:\n    print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert "the disk is full" in done.stdout, done.stderr
-    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.bin"]
-    assert len(features_of(sounds, tmp_path / "store")[0].examples) == 6
+    assert done.stdout.count("the disk is full") == 1 and "Traceback" not in done.stderr
+    (home,) = (path for path in (tmp_path / "store").iterdir() if path.is_dir())
+    whole = {path.stem for path in home.iterdir() if path.name != "manifest.json"}
+    assert sorted(path.name for path in home.iterdir()) == sorted(
+        ["manifest.json", *(f"{number}.{ending}" for number in whole for ending in ("bin", "json"))]
+    )
+    assert "00005" not in whole, "the longest sound takes more than the disk holds"
+    said = []
+    with capture_messages(said.append):
+        assert len(features_of(sounds, tmp_path / "store")[0].examples) == 6
+    assert said == [f"computing LogMel features of {6 - len(whole)} files"]
 
 
 def test_a_store_that_can_not_be_made_is_a_sentence(sounds, tmp_path):
@@ -321,23 +331,7 @@ def test_a_store_that_can_not_be_made_is_a_sentence(sounds, tmp_path):
     with pytest.raises(InputError, match="is not a folder"):
         features_of(sounds, tmp_path / "store")
     with pytest.raises(InputError, match="is not a folder"):
-        cache.compute_and_store(sounds, MEL, tmp_path / "store" / "key", 0)
-
-
-def test_a_killed_computation_leaves_nothing_that_is_taken_for_whole(sounds, tmp_path):
-    code = SCRIPT + (
-        "import os\nfrom musicml.utils import files\n"
-        "store.compute.publish_folder = lambda work, home: os._exit(7)\n"  # everything is written but for the last step
-        "compute()"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
-    assert done.returncode == 7, done.stderr
-    said = []
-    with capture_messages(said.append):
-        dataset, found = features_of(sounds, tmp_path / "store")
-    assert len(said) == 1 and np.array_equal(
-        found.get(0), audio_features.compute_features(dataset.examples[0].path, MEL)[0]
-    )
+        compute.make_cache_folder(sounds, MEL, tmp_path / "store" / "key", 0, shards.make_layout(6, MEL))
 
 
 def test_processes_that_compute_at_once_leave_one_right_store(tmp_path):
@@ -368,10 +362,9 @@ def test_processes_that_compute_at_once_leave_one_right_store(tmp_path):
 def test_who_comes_second_keeps_what_the_first_has_put_there(sounds, tmp_path):
     _, found = features_of(sounds, tmp_path / "store")
     home = tmp_path / "store" / found.key
-    before = {path: path.stat().st_ino for path in home.iterdir()}
-    cache.compute_and_store(sounds, MEL, home, 0)
-    assert {path: path.stat().st_ino for path in home.iterdir()} == before
-    assert [path.name for path in home.parent.iterdir() if path.name.startswith(".")] == []
+    before = {path: path.stat().st_mtime_ns for path in home.iterdir()}
+    compute.fill_cache(sounds.examples, MEL, 0, home, shards.make_layout(6, MEL), range(6))
+    assert {path: path.stat().st_mtime_ns for path in home.iterdir()} == before
 
 
 def test_outputs_of_a_backbone_are_computed_once_for_the_same_facts(tmp_path):

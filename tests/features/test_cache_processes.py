@@ -1,6 +1,7 @@
+import contextlib
 import dataclasses
-import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from PIL import Image
 
 from musicml.data.datasets import loading
 from musicml.features import audio_features, cache
-from musicml.features.cache import compute
+from musicml.features.cache import compute, shards
+from musicml.utils import capture_messages
 
 pytestmark = pytest.mark.numeric
 
@@ -87,8 +89,8 @@ def test_two_processes_give_the_features_of_one_to_the_bit(sounds, tmp_path):
         assert alone.key == shared.key and np.array_equal(alone.array, shared.array) and len(alone.array)
         assert one == two and alone.warnings == shared.warnings != {}
         assert [item.file for item in two.excluded] == ["a/4.wav"] and "sound in a/4.wav" in two.excluded[0].reason
-        index = [(tmp_path / name / alone.key / "index.json").read_bytes() for name in "12"]
-        assert index[0] == index[1]
+        contents = [{path.name: path.read_bytes() for path in (tmp_path / name / alone.key).iterdir()} for name in "12"]
+        assert contents[0] == contents[1] and len(contents[0]) == 21
 
 
 def test_two_processes_give_the_pictures_of_one_to_the_bit(tmp_path):
@@ -105,72 +107,121 @@ def test_processes_are_started_only_where_there_is_work_for_them(sounds, monkeyp
     started = []
     monkeypatch.setattr(compute, "count_processes", lambda: 2)
     monkeypatch.setattr(compute, "map_in_processes", lambda do, jobs, n: started.extend(jobs) or iter(()))
+    layout = shards.Layout(10, 3, (16,), "float32")
 
-    def count():
-        return len(list(compute.compute_all(sounds.examples, MEL, 0, tmp_path, io.BytesIO())))
+    def count(name):
+        (tmp_path / name).mkdir()
+        return sum(compute.compute_shards(sounds.examples, MEL, 0, tmp_path / name, layout, range(4)))
 
-    assert count() == 10 and started == []
+    assert count("alone") == 10 and started == []
     monkeypatch.setattr(compute, "MIN_PARALLEL_SECONDS", 0.0)
-    assert count() == compute.N_TIMED_FILES + 1
-    assert sum(len(files) for files, _ in started) == 10 - compute.N_TIMED_FILES - 1
+    done = count("shared")
+    assert done in (3, 4, 6) and done == sum(map(layout.count_files, range(4))) - sum(
+        len(files) for _, files in started
+    )
+    assert len(list((tmp_path / "shared").iterdir())) == 2 * (4 - len(started)), "no unfinished shard stays"
 
 
-def test_an_error_in_a_process_comes_out_as_itself_and_leaves_nothing(sounds, tmp_path):
+def test_an_error_in_a_process_comes_out_as_itself_and_leaves_no_shard(sounds, tmp_path):
     broken = dataclasses.replace(MEL)
     object.__setattr__(broken, "hop_length", 0)
     with pytest.raises(ZeroDivisionError):
         features_of(sounds, tmp_path, broken, 2)
-    assert [path.name for path in tmp_path.iterdir()] == ["digests-sounds.bin"]
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert names - {"00002.bin", "00002.json"} == {"digests-sounds.bin", "manifest.json"}, "2: it can't be read anyway"
 
 
 @LINUX
-def test_what_a_killed_process_had_to_do_the_first_one_does(sounds, tmp_path, monkeypatch):
-    examples = sounds.examples * 6
-    outs, results = [io.BytesIO(), io.BytesIO()], []
-    found = compute.compute_all(examples, MEL, 0, tmp_path, outs[0], 2)
-    results.append([next(found)])
-    from joblib.externals import loky
+def test_what_a_killed_process_had_to_do_the_first_one_does(sounds, tmp_path):
+    layout, contents = shards.Layout(60, 2, (16,), "float32"), []
+    for name, processes in (("killed", 2), ("alone", 1)):
+        (tmp_path / name).mkdir()
+        results = compute.compute_shards(sounds.examples * 6, MEL, 0, tmp_path / name, layout, range(30), processes)
+        n_done = next(results)
+        if processes == 2:
+            from joblib.externals import loky
 
-    for process in loky.get_reusable_executor(reuse=True)._processes.values():
-        os.kill(process.pid, signal.SIGKILL)
-    results[0] += found
-    results.append(list(compute.compute_all(examples, MEL, 0, tmp_path, outs[1], 1)))
-    assert outs[0].getvalue() == outs[1].getvalue() and results[0] == results[1]
-    assert sum(bool(one.refused) for one in results[0]) == 6 and not list(tmp_path.iterdir())
+            for process in loky.get_reusable_executor(reuse=True)._processes.values():
+                os.kill(process.pid, signal.SIGKILL)
+        assert n_done + sum(results) == 60
+        shards.remove_abandoned(tmp_path / name)  # what the killed one was writing
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert contents[0] == contents[1] and len(contents[0]) == 60
 
 
 @LINUX
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_ctrl_c_and_a_kill_leave_no_process_and_nothing_that_stays(folder, tmp_path, how):
+def test_ctrl_c_and_a_kill_leave_whole_shards_and_the_same_command_computes_only_the_others(folder, tmp_path, how):
+    for place in range(320):
+        path = tmp_path / "sounds" / "ab"[place % 2] / f"{place}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(folder / "sounds/b/9.wav", path)
     code = (
-        "from musicml.utils import parallel\n"
-        "parallel.IDLE_SECONDS = 1\n"
         "dataset = datasets.load_folder(root / 'sounds')\n"
-        "import dataclasses\n"
-        "many = dataclasses.replace(dataset, examples=dataset.examples * 3000)\n"
-        "try:\n    store.compute_and_store(many, mel, root / 'store' / 'key', 0, 2)\n"
+        "try:\n    store.get_features(dataset, mel, root / 'store', processes=2)\n"
         "except KeyboardInterrupt:\n    print('stopped')\n"
     )
-    words = [sys.executable, "-c", SCRIPT + code, str(linked(folder, tmp_path))]
+    words = [sys.executable, "-c", SCRIPT + code, str(tmp_path)]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        until(lambda: any(path.stat().st_size for path in (tmp_path / "store").glob(".making-*/array.bin")))
+        until(lambda: len(list((tmp_path / "store").glob("*/*.json"))) >= 3)
         workers = workers_of(process.pid)
         assert len(workers) >= 2
-        if how == signal.SIGINT:
-            os.killpg(process.pid, how)  # as a terminal sends it: to all of them
-        else:
-            process.kill()
+        os.killpg(process.pid, how)  # as a terminal sends Ctrl-C: to all of them
         said, errors = process.communicate(timeout=120)
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    (home,) = (path for path in (tmp_path / "store").iterdir() if path.is_dir())
     if how == signal.SIGINT:
-        assert said == "stopped\n" and errors == ""
-        assert list((tmp_path / "store").iterdir()) == []
-    else:
-        assert [path.name.startswith(".making-") for path in (tmp_path / "store").iterdir()] == [True]
-        cache.get_features(loading.load_folder(tmp_path / "sounds"), MEL, tmp_path / "store")
-        assert not list((tmp_path / "store").glob(".*"))
+        assert said == "stopped\n" and errors == "" and not list(home.glob(".*"))
+    before = {path.name: path.stat().st_mtime_ns for path in home.glob("0*.json")}
+    assert 2 <= len(before) < 64
+    dataset, logged = loading.load_folder(tmp_path / "sounds"), []
+    some, so_far = cache.open_features(dataset, MEL, tmp_path / "store")
+    assert len(some.examples) == len(so_far.length) == len(so_far.array) // so_far.length[0]
+    with capture_messages(logged.append):
+        _, found = cache.get_features(dataset, MEL, tmp_path / "store", processes=2)
+    n_left = 320 - len(some.examples)
+    assert logged == [f"computing LogMel features of {n_left} files"] and n_left < 320
+    assert not list(home.glob(".*")) and len(found.length) == 320
+    assert before.items() <= {path.name: path.stat().st_mtime_ns for path in home.glob("0*.json")}.items()
+    wanted = audio_features.compute_features(folder / "sounds/b/9.wav", MEL)[0]
+    assert all(np.array_equal(found.get(place), wanted) for place in range(0, 320, 11))
+
+
+@LINUX
+def test_the_processes_of_a_killed_parent_finish_their_shard_and_end(folder, tmp_path):
+    code = (
+        "from musicml.features.cache import compute, shards\n"
+        "layout = shards.Layout(30_000, 10, (16,), 'float32')\n"
+        "examples = datasets.load_folder(root / 'sounds').examples * 3000\n"
+        "for n in compute.compute_shards(examples, mel, 0, root / 'store', layout, range(3000), 2):\n"
+        "    print(n, flush=True)\n"
+    )
+    (tmp_path / "store").mkdir()
+    words = [sys.executable, "-c", SCRIPT + code, str(linked(folder, tmp_path))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "10\n"
+        workers = workers_of(process.pid)
+        process.kill()
+    begun = {path.name[-9:-4] for path in (tmp_path / "store").glob(".making-*")}
+    until(lambda: not list((tmp_path / "store").glob(".making-*")))
+    layout = shards.Layout(30_000, 10, (16,), "float32")
+    for path in (tmp_path / "store").glob("*.json"):
+        shards.read_shard_index(tmp_path / "store", layout, int(path.stem))
+    assert begun <= {path.stem for path in (tmp_path / "store").glob("*.json")}
+    # loky waits half a minute for a lock of the parent before they end, so the test ends them
+    for worker in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+
+
+def test_a_process_receives_where_features_are_and_not_their_values(sounds, tmp_path):
+    _, found = features_of(sounds, tmp_path, MEL, 1)
+    content = pickle.dumps(found.array)
+    assert len(content) < 2000 < found.array[:].nbytes
+    again = pickle.loads(content)
+    assert np.array_equal(again, found.array) and again.shape == found.array.shape
 
 
 def until(so, seconds=120):

@@ -17,7 +17,7 @@ from musicml.inference import explain
 from musicml.inference.explain import class_activation, occlusion
 from musicml.inference.predictor import Predictor
 from musicml.models import registry, transfer
-from tests.conftest import EXPERIMENTS, PLAIN, set_words, write_tone
+from tests.conftest import EXPERIMENTS, PLAIN, set_words, unexported, write_tone
 from tests.fixtures import saliency_data as telling
 from tests.fixtures.near import off
 from tests.fixtures.small_backbone import use_small_mobilenet
@@ -367,7 +367,7 @@ def train_on(examples, root, name, changes):
 def assert_points_at_the_cause(run, fresh, method):
     """The run is right about fresh examples, and the peaks lie in what tells them, far above what chance gives.
 
-    Of 18 peaks, four fifths in a ninth of the map: chance does that once in 10 ** 12.
+    Of 12 peaks, four fifths in a ninth of the map: chance does that once in 10 ** 7.
     """
     shares = telling.judged(Predictor(run), fresh)
     assert shares["method"] == method and shares["right"] >= 0.8 and shares["peak"] >= 0.8, shares
@@ -384,9 +384,9 @@ def test_the_peak_of_either_map_lies_in_the_tone_whose_motion_tells(tmp_path, mo
     changes = {**EIGHT_KILOHERTZ, "features.hop_length": 240, "features.n_mels": 96, "model.filters": [8, 16, 16, 16]}
     changes |= {"training.epochs": 12, "training.learning_rate": 0.003}
     run = train_on(telling.motions(150, seed=0), tmp_path, "genre_cnn", changes)
-    assert_points_at_the_cause(run, telling.motions(18, seed=9), "class activation map")
+    assert_points_at_the_cause(run, telling.motions(12, seed=9), "class activation map")
     monkeypatch.setattr(class_activation, "is_fine_map", lambda *_: False)
-    assert_points_at_the_cause(run, telling.motions(18, seed=9), "Grad-CAM (LayerCAM)")
+    assert_points_at_the_cause(run, telling.motions(12, seed=9), "Grad-CAM (LayerCAM)")
 
 
 @pytest.mark.slow
@@ -394,13 +394,14 @@ def test_the_peak_of_an_occlusion_lies_in_the_tone_whose_pitch_tells(tmp_path):
     changes = {**PLAIN, **EIGHT_KILOHERTZ, "features.hop_length": 512, "features.n_mels": 64, "features.n_mfcc": 20}
     changes |= {"model.units": [24], "training.learning_rate": 0.01, "training.epochs": 15}
     run = train_on(telling.pitches(90, seed=0), tmp_path, "genre_gru", changes)
-    assert_points_at_the_cause(run, telling.pitches(18, seed=9), "occlusion")
+    assert_points_at_the_cause(run, telling.pitches(12, seed=9), "occlusion")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get("MUSICML_SHARED_DATA"), reason="MUSICML_SHARED_DATA names no folder with ImageNet's weights"
 )
+@unexported()
 def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_disc_whose_tint_tells(tmp_path, monkeypatch):
     """A hidden layer stands behind the backbone."""
 
@@ -416,4 +417,4 @@ def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_disc_whose_tint_tells
     changes |= {"model.weights": "imagenet", "training.epochs": 25, "training.early_stopping": 0}
     run = train_on(telling.discs(90, seed=0), tmp_path, "instrument_images_mobilenet", changes)
     assert run.read("run.json")["weights"]["choice"] == "imagenet"
-    assert_points_at_the_cause(run, telling.discs(18, seed=9), "Grad-CAM (LayerCAM)")
+    assert_points_at_the_cause(run, telling.discs(12, seed=9), "Grad-CAM (LayerCAM)")

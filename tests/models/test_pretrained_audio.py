@@ -20,15 +20,14 @@ from musicml.models import pretrained_audio, registry
 from musicml.models.base import ModelSpec, compute_batch_limit
 from musicml.training import sklearn_heads, train_experiment
 from musicml.utils.errors import InputError
-from tests.conftest import EXPERIMENTS
+from tests.conftest import EXPERIMENTS, unexported
 from tests.fixtures.musicnn_wheel import CHANNELS
 from tests.fixtures.near import off
 
 pytestmark = [pytest.mark.numeric, pytest.mark.usefixtures("musicnn_wheel")]
 
 RECORDED = Path(__file__).parent.parent / "fixtures/musicnn_tags.json"
-# two clips of each file
-QUICK = {"model.weights": "msd", "training.epochs": 2, "training.early_stopping": 0, "clips.hop_seconds": 20.0}
+QUICK = {"model.weights": "msd", "training.epochs": 2, "training.early_stopping": 0}
 HEADS = {
     "logistic": {"model.layers": ["tags", "penultimate"], "training.precision": "mixed_float16"},
     "svm": {"model.layers": ["pools"], "model.weights": "msd+mtt"},
@@ -52,15 +51,16 @@ def build(shape=(187, 96), n_classes=3, task="single", data_root=None, **options
 
 
 @pytest.fixture(scope="module")
-def train(musicnn_root, tmp_path_factory):
-    """Train an experiment with changes, once: name, changes → its run."""
+def train(musicnn_root, tones, tmp_path_factory):
+    """Train an experiment with changes, once, one of genres on the tones: name, changes → its run."""
     made = {}
 
     def find(name, changes):
         key = json.dumps([name, changes])
         if key not in made:
             read = config.read_experiment(EXPERIMENTS / f"{name}.toml", changes, sample=True)
-            made[key] = train_experiment(read, musicnn_root, tmp_path_factory.mktemp("runs"))
+            folder = tones if read.data.dataset == "gtzan" else None
+            made[key] = train_experiment(read, musicnn_root, tmp_path_factory.mktemp("runs"), folder=folder)
             evaluate_run(made[key])
         return made[key]
 
@@ -116,14 +116,16 @@ def test_every_head_trains_is_served_and_exported(head, train):
     assert off(by_onnx, by_keras) < 1e-4 and off(by_keras.sum(axis=1), 1) < 1e-5
 
 
+@unexported()
 def test_several_labels_train_on_what_was_observed(train):
     changes = {"model.weights": "msd", "model.layers": ["tags"], "model.head": "logistic", "clips.seconds": 3.008}
     run = train("openmic_musicnn", {**changes, "clips.hop_seconds": 10.0})
     assert run.info.task == "multi" and run.report.n > 0
 
 
+@unexported()
 def test_the_backbone_does_not_learn_and_its_sequences_are_kept_in_half_precision(musicnn_root, train):
-    run = train("genre_gru_musicnn", {"training.epochs": 1, "model.units": 4, "clips.hop_seconds": 20.0})
+    run = train("genre_gru_musicnn", {"training.epochs": 1, "model.units": 4})
     trained = keras.saving.load_model(run.path / "model.keras", compile=False)
     fresh, _ = pretrained_audio.build_tagger(musicnn_root)
     layers = [layer.name for layer in fresh.layers if layer.weights and "dense" not in layer.name]
@@ -248,11 +250,11 @@ def test_what_can_not_be_built_is_refused_before_a_file_is_read(damage, musicnn_
     assert not (tmp_path / "runs").exists() and not (tmp_path / "data" / CACHE_FOLDER).exists()
 
 
-def test_a_search_compares_linear_heads_file_by_file(musicnn_root, musicml, tmp_path):
+def test_a_search_compares_linear_heads_file_by_file(musicnn_root, tones, musicml, tmp_path):
     text = (EXPERIMENTS / "genre_musicnn.toml").read_text() + "\n[tune]\nmodel.c = [0.001, 0.1]\n"
     (tmp_path / "tuned.toml").write_text(text)
     words = ["tune", tmp_path / "tuned.toml", "--data-root", musicnn_root, "--runs", tmp_path / "runs", "--trials", 2]
-    code, out, err = musicml(*words, "--set", "model.weights=msd", "--set", "clips.hop_seconds=20.0")
+    code, out, err = musicml(*words, "--folder", tones, "--set", "model.weights=msd")
     assert code == 0 and "accuracy" in out, err
 
 

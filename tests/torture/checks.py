@@ -139,7 +139,7 @@ def find_leftovers(root: Path, store: Path) -> list[str]:
     """Find hidden files and checkpoints that a complete training should have deleted."""
     # a hidden file in the store may be another machine's, and goes after a day
     hidden = [path for path in root.rglob(".*") if path.name not in LOCKS]
-    hidden += [path for path in store.rglob(".*") if path.is_dir()]
+    hidden += [path for path in store.rglob(".*") if path.is_dir() or path.name.startswith(".making-")]
     return [f"{path} is left behind" for path in [*hidden, *root.rglob("checkpoints")]]
 
 

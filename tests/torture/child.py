@@ -44,7 +44,7 @@ def start_workers(_: Any) -> None:
     """Make musicml compute features in several processes even for few files."""
     from musicml.features.cache import compute
 
-    compute.MIN_PARALLEL_SECONDS, compute.TASK_SECONDS, compute.count_processes = 0.0, 0.02, lambda: 2
+    compute.MIN_PARALLEL_SECONDS, compute.count_processes = 0.0, lambda: 2
 
 
 def ask_servers(urls: dict[str, str]) -> None:

@@ -87,15 +87,8 @@ def test_a_short_training_with_a_moving_average_serves_what_it_learned(tmp_path,
 @pytest.mark.parametrize(("keep", "early_stopping"), [("best", 0), ("best", 1), ("last", 1)])
 def test_the_average_is_served_whether_or_not_training_stops_early(tmp_path, keep, early_stopping):
     """The average of the last epoch is what validation saw in it; its targets are wrong, so that its loss rises."""
-    options = {
-        "epochs": 12,
-        "judged": Y[:, ::-1].copy(),
-        "learning_rate": 3.0,
-        "optimizer": "sgd",
-        "ema": 0.9,
-        "keep": keep,
-    }
-    model, found = fit_small(tmp_path, **options, early_stopping=early_stopping)
+    options = {"learning_rate": 3.0, "optimizer": "sgd", "ema": 0.9, "keep": keep, "early_stopping": early_stopping}
+    model, found = fit_small(tmp_path, Y[:, ::-1].copy(), epochs=12, **options)
     rows = (tmp_path / "history.csv").read_text().splitlines()
     at = dict(zip(rows[0].split(","), rows[found["best_epoch"] if keep == "best" else -1].split(","), strict=True))
     assert (len(rows) - 1 < 12) == (early_stopping > 0), "the training stops early where it is asked to"
@@ -160,9 +153,7 @@ def test_every_pair_of_options_trains_or_is_refused_before_data_is_read(tmp_path
         (("plateau_patience", 1), ("warmup", 0.5))
     }
     for number, row in enumerate(rows):  # validation gets worse, so that what waits for that acts
-        model, found = fit_small(
-            tmp_path / str(number), Y[:, ::-1], epochs=3, batch_size=32, **row
-        )  # validation gets worse
+        model, found = fit_small(tmp_path / str(number), Y[:, ::-1], epochs=3, batch_size=64, **row)
         assert found["epochs"] >= 1 and np.isfinite(model.get_weights()[0]).all(), row
 
 

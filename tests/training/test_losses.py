@@ -37,8 +37,7 @@ def fit_once(folder, size, task="multi", weights=None, **options):
 
 
 @pytest.mark.numeric
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-@pytest.mark.parametrize("size", [1, 7, 45])
+@pytest.mark.parametrize(("size", "smoothing"), [(1, 0.2), (7, 0.0), (7, 0.2), (45, 0.0)])
 def test_validation_counts_observed_cells_alike_whatever_the_size_of_a_batch(tmp_path, size, smoothing):
     model, figures = fit_once(tmp_path, size, label_smoothing=smoothing)
     scores, mask = model.predict(X, verbose=0).astype(np.float64), Y >= 0

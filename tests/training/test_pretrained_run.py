@@ -21,12 +21,8 @@ from tests.fixtures.command_output import one_object
 
 def test_it_has_fifty_tags_and_is_exported(tags_run):
     info = tags_run.info
-    assert (
-        tags_run.name == "musicnn_tags"
-        and tags_run.status == "pretrained"
-        and not tags_run.is_complete
-        and tags_run.is_pretrained
-    )
+    assert (tags_run.name, tags_run.status) == ("musicnn_tags", "pretrained")
+    assert tags_run.is_pretrained and not tags_run.is_complete
     assert info.export.startswith("exported; ") and info.weights["choice"] == "msd" and "be among them" in info.caveat
     assert len(tags_run.read("labels.json")) == 50 and not info.has_epochs
     assert {path.name for path in tags_run.path.iterdir()} == {

@@ -18,7 +18,7 @@ from musicml.models import transfer
 from musicml.training import train as training
 from musicml.utils import files
 from musicml.utils.errors import InputError
-from tests.conftest import EXPERIMENTS, FAMILIES, set_words, write_tone
+from tests.conftest import EXPERIMENTS, FAMILIES, set_words, unexported, write_tone
 
 ALL = "experiment.toml run.json split.csv excluded.csv repairs.csv labels.json layers.json serving.json".split()
 ALL += ["digests.csv", "signature.json"]  # where files were read, and the user's folder can be written to
@@ -191,12 +191,12 @@ def contrary(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+@unexported()
 def uncut(contrary, network_toml, data_root, tmp_path_factory):
     """A deterministic training that nothing disturbed."""
     read = config.read_experiment(network_toml, CONTRARY)
-    return training.train_experiment(
-        read, data_root, tmp_path_factory.mktemp("uncut"), folder=contrary, deterministic=True
-    )
+    root = tmp_path_factory.mktemp("uncut")
+    return training.train_experiment(read, data_root, root, folder=contrary, deterministic=True)
 
 
 # in the middle of its third epoch, of sixteen batches each
@@ -248,6 +248,7 @@ def test_a_killed_training_resumes_to_the_same_weights_to_the_bit_as_an_uncut_on
     assert same(weights_of(run), weights_of(uncut))
 
 
+@unexported()
 def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, uncut, network_toml, data_root, tmp_path):
     read = config.read_experiment(network_toml, {**CONTRARY, "training.keep": "last"})
     last = training.train_experiment(read, data_root, tmp_path, folder=contrary, deterministic=True)
@@ -257,6 +258,7 @@ def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, uncut, network_
     assert not same(weights_of(uncut), weights_of(last))
 
 
+@unexported()
 def test_a_training_killed_after_early_stopping_does_not_learn_on_and_another_seed_learns_otherwise(
     contrary, uncut, network_toml, data_root, monkeypatch, tmp_path
 ):

@@ -275,3 +275,21 @@ def test_a_table_that_is_none_is_a_sentence(tmp_path):
     (tmp_path / "t.csv").write_text("")
     with pytest.raises(InputError, match="Expected the columns file,group in"):
         files.read_csv(tmp_path / "t.csv", "file", "group")
+
+
+@pytest.mark.parametrize("delimiter", list(",;\t"))
+def test_a_table_whose_cells_are_all_quoted_is_read_with_any_delimiter(tmp_path, delimiter):
+    text = '"file","label"\n"a, b; c\td.wav","x ""y"""\n'.replace('","', f'"{delimiter}"')
+    (tmp_path / "t.csv").write_text(text)
+    assert files.read_csv(tmp_path / "t.csv", "file") == [{"file": "a, b; c\td.wav", "label": 'x "y"'}]
+    with pytest.raises(InputError, match="Expected the columns group in .*, got file,label"):
+        files.read_csv(tmp_path / "t.csv", "group")
+    (tmp_path / "t.csv").write_text(text.replace('x ""y"""', 'x "y"'))
+    with pytest.raises(InputError, match="can't be read"):
+        files.read_csv(tmp_path / "t.csv", "file")
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(InputError, match=r"Could not write .*a\.txt.b.c\.json: .*a\.txt is not a folder"):
+        files.write_text(tmp_path / "a.txt" / "b" / "c.json", "")

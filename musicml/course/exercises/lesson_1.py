@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import Exercise, Mistake, is_near, is_set, is_text
+from musicml.course.checking import Exercise, Mistake, call_for_number, is_near, is_set, is_text, read_set
 from musicml.utils import Message
 
 PHONE_NUMBER = "284376"
@@ -25,17 +25,19 @@ def _compute_level(y: np.ndarray) -> float:
     return float(20 * np.log10(np.sqrt(np.mean(y**2))))
 
 
+def _compute_levels(answer: Callable[[np.ndarray], Any]) -> list[float]:
+    """Compute the level of each test sound with a student's function."""
+    return [call_for_number(answer, y.copy()) for y in SOUNDS]
+
+
 def _match_function(compute: Callable[[np.ndarray], float]) -> Callable[[Any], bool]:
-    """Make a predicate: the answer is a function that returns what `compute` returns, within 0.01."""
+    """Make a predicate: the answer is a function that returns what `compute` returns, to one decimal."""
 
     def is_same(answer: Any) -> bool:
         """Return whether the answer equals the expected one."""
         if not callable(answer):
             raise TypeError("not a function")
-        given = [answer(y.copy()) for y in SOUNDS]
-        if any(value is None for value in given):
-            return False
-        return all(abs(float(value) - compute(y)) <= 0.01 for value, y in zip(given, SOUNDS, strict=True))
+        return all(abs(value - compute(y)) <= 0.06 for value, y in zip(_compute_levels(answer), SOUNDS, strict=True))
 
     return is_same
 
@@ -50,8 +52,8 @@ def _swap_keys(change: Callable[[int, int], tuple[int, int]]) -> str:
 
 
 def _read_digits(answer: Any) -> str:
-    """Return the answer as text without spaces, hyphens or points."""
-    text = "".join(character for character in str(answer) if character not in " -.")
+    """Return the digits of an answer as text, without what separates them in a text or a list."""
+    text = "".join(character for character in str(answer) if character not in " -.,'[]()")
     if not text.isdigit():
         raise ValueError("not a phone number")
     return text
@@ -83,9 +85,15 @@ EXERCISES = {
                 Message("That is half of it. Are there two channels in your product, and two bytes for each sample?"),
             ),
             Mistake(is_near(2.646), Message("That is one channel with one byte per sample. A CD has more of both.")),
-            Mistake(is_near(84.672), Message("You counted bits. A byte has eight of them.")),
+            Mistake(
+                lambda answer: is_near(84.672)(answer) or is_near(42.336)(answer),
+                Message("You counted bits. A byte has eight of them."),
+            ),
             Mistake(is_near(0.1764), Message("That is one second of the CD. How many seconds has a minute?")),
             Mistake(is_near(10_584_000), Message("That is the number of bytes. The question asks for megabytes.")),
+            Mistake(
+                lambda answer: float(answer) in (10, 11), Message("That is rounded too far. Give at least one decimal.")
+            ),
             Mistake(is_near(10.0937), Message("Your megabyte has 1,048,576 bytes. Here it has 1,000,000.")),
         ),
         hint=Message(
@@ -96,10 +104,6 @@ EXERCISES = {
         expected=Message("a function of an array that returns one number"),
         is_right=_match_function(_compute_level),
         mistakes=(
-            Mistake(
-                lambda answer: any(answer(y.copy()) is None for y in SOUNDS),
-                Message("Your function returns nothing. Does it end with `return` and the result?"),
-            ),
             Mistake(
                 _match_function(lambda y: 10 * np.log10(np.sqrt(np.mean(y**2)))),
                 Message("Your levels are half of what they should be. Is RMS an amplitude or a power?"),
@@ -131,9 +135,17 @@ EXERCISES = {
                 Message("That is the RMS itself. It has no logarithm yet, so it is not in decibels."),
             ),
             Mistake(
-                lambda answer: not np.all(np.isfinite([answer(y.copy()) for y in SOUNDS])),
+                _match_function(lambda y: 20 * np.log10(np.std(y))),
+                Message("`np.std` subtracts the mean first. Use the samples as they are."),
+            ),
+            Mistake(
+                lambda answer: len(set(_compute_levels(answer))) == 1,
+                Message("Your function returns the same level for every sound. Does it use `y`?"),
+            ),
+            Mistake(  # the mean of the sine is 0 apart from rounding
+                lambda answer: not abs(_compute_levels(answer)[0]) < 200,
                 Message(
-                    "Your function returns a value that is not finite. "
+                    "Your function finds hardly any level in a sine wave. "
                     "In a mean, samples above and below 0 cancel out: square them first."
                 ),
             ),
@@ -171,6 +183,7 @@ EXERCISES = {
                 is_near(36_000, 0.001),
                 Message("Such samples can't hold that frequency: it is above half of the sample rate."),
             ),
+            Mistake(is_near(8.1, 0.001), Message("That is a number of kilohertz. The question asks for hertz.")),
             Mistake(
                 is_near(11_025, 0.001),
                 Message(
@@ -281,6 +294,10 @@ EXERCISES = {
                 Message("The log-mel values change by about 6 dB. If no coefficient changed, they could not."),
             ),
             Mistake(
+                lambda answer: 0 in read_set(answer),
+                Message("Not all of these change. Which of their waves move the whole curve up or down?"),
+            ),
+            Mistake(
                 is_set({1}),
                 Message("Half a wave would make the low bands and the high bands change differently. Do they?"),
             ),
@@ -290,8 +307,8 @@ EXERCISES = {
             ),
         ),
         hint=Message(
-            "Compute the MFCC of one second of noise, `np.random.default_rng(0).normal(size=22_050)`, before and "
-            "after, and subtract."
+            "Try it with one second of noise, `y = np.random.default_rng(0).normal(size=22_050)`. "
+            "Compare `librosa.feature.mfcc(y=y, n_mfcc=13)` with the same of `y / 2`."
         ),
     ),
     "1.8": Exercise(
@@ -339,7 +356,7 @@ EXERCISES = {
                 Message("The sizes are right. In Keras, the first axis of a batch counts the examples."),
             ),
             Mistake(
-                _is_shape((32, 64, 13), (32, 65, 13), (32, 13, 64), (32, 13, 65)),
+                _is_shape(*((32, n, 13) for n in (62, 64, 65)), *((32, 13, n) for n in (62, 64, 65))),
                 Message(
                     "Your frames reach beyond the end of the clip. Without padding, the last one has to fit into it."
                 ),
@@ -351,6 +368,10 @@ EXERCISES = {
             Mistake(
                 _is_shape((32, 16, 13), (32, 13, 16)),
                 Message("Your frames do not overlap. A new one begins every `hop_length` samples."),
+            ),
+            Mistake(
+                _is_shape((32, 126, 13), (32, 13, 126)),
+                Message("That many frames are in the 3 seconds of the cell above. Here a clip has 1.5 seconds."),
             ),
             Mistake(
                 _is_shape((32, 61, 128), (32, 128, 61)),

@@ -13,6 +13,7 @@ from musicml.utils import Message
 SAMPLE_RATE = 22_050
 N_FFT = 2048
 HOP_LENGTH = 512
+RETURNS_NOTHING = Message("Your function returns nothing. Does it end with `return` and the result?")
 
 # kernel height, kernel width, input channels, filters, bias
 LAYERS = ((3, 3, 1, 16, True), (3, 3, 16, 32, False), (5, 2, 4, 7, True))
@@ -30,7 +31,7 @@ def _count_parameters(height: int, width: int, channels: int, filters: int, use_
 
 def _match_counts(count: Callable[..., int]) -> Callable[[Any], bool]:
     """Make a predicate: the answer is a function that returns the same numbers as `count` for all layers."""
-    return lambda answer: all(int(answer(*layer)) == count(*layer) for layer in LAYERS)
+    return lambda answer: [answer(*layer) for layer in LAYERS] == [count(*layer) for layer in LAYERS]
 
 
 def _pool(x: np.ndarray, reduce: Callable[..., Any] = np.max) -> np.ndarray:
@@ -45,6 +46,12 @@ def _pool_padded(x: np.ndarray) -> np.ndarray:
     return _pool(np.pad(x, padding, constant_values=-np.inf))
 
 
+def _pool_with_stride_1(x: np.ndarray) -> np.ndarray:
+    """Pool into an array of the right shape, but from blocks that begin at neighboring values."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, (2, 2)).max(axis=(2, 3))
+    return windows[: x.shape[0] // 2, : x.shape[1] // 2]
+
+
 def _match_maps(pool: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], bool]:
     """Make a predicate: the answer is a function that returns the same arrays as `pool` for all maps."""
 
@@ -56,14 +63,14 @@ def _match_maps(pool: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], boo
     return is_equal
 
 
-def _is_shape(*sizes: int) -> Callable[[Any], bool]:
-    """Make a predicate: the answer is this shape, as a tuple or a list."""
+def _is_shape(*sizes: float) -> Callable[[Any], bool]:
+    """Make a predicate: the answer has these numbers in this order, as a tuple, a list or an array."""
 
     def is_right(answer: Any) -> bool:
         """Return whether the answer is right."""
-        if isinstance(answer, str):
-            raise TypeError("a text, not a shape")
-        return tuple(int(size) for size in answer) == sizes
+        if isinstance(answer, str | set):
+            raise TypeError("without an order")
+        return tuple(float(size) for size in answer) == sizes
 
     return is_right
 
@@ -93,11 +100,6 @@ def _is_table(table: Mapping[str, Any]) -> Callable[[Any], bool]:
     return is_right
 
 
-def _has_value(key: str, value: Any) -> Callable[[Any], bool]:
-    """Make a predicate: the answer is a dictionary with this value of this key."""
-    return lambda answer: answer[key] == value
-
-
 EXERCISES = {
     "3.1": Exercise(
         expected=Message("a number"),
@@ -109,6 +111,10 @@ EXERCISES = {
                     "You turned the kernel around before you multiplied. That is the convolution of mathematics, and "
                     "the layers of deep learning leave the kernel as it is."
                 ),
+            ),
+            Mistake(
+                is_near(-5, 0.001),
+                Message("You subtracted the right column from the left one. Which column has the minus signs?"),
             ),
             Mistake(
                 is_near(13, 0.001),
@@ -173,12 +179,20 @@ EXERCISES = {
                 Message("You rounded up. Pooling drops a last row that has no partner."),
             ),
             Mistake(
+                _is_shape(28.5, 30, 8),
+                Message("A map has whole rows only. Pooling drops a last row that has no partner."),
+            ),
+            Mistake(
                 _is_shape(57, 60, 8),
                 Message("This is the shape after the convolution. Pooling still follows."),
             ),
             Mistake(
                 lambda answer: tuple(answer)[:2] == (28, 30),
                 Message("The first two numbers are right. How many feature maps does the layer give?"),
+            ),
+            Mistake(
+                lambda answer: sorted(answer) == [8, 28, 30],
+                Message("The three numbers are right, but not their order: frames, mel bands, channels."),
             ),
             Mistake(
                 _is_shape(29, 31, 8),
@@ -194,6 +208,7 @@ EXERCISES = {
         expected=Message("a function of kernel height, kernel width, input channels, filters and use_bias"),
         is_right=_match_counts(_count_parameters),
         mistakes=(
+            Mistake(lambda answer: answer(*LAYERS[0]) is None, RETURNS_NOTHING),
             Mistake(
                 _match_counts(lambda height, width, channels, filters, use_bias: height * width * channels * filters),
                 Message("The weights are right, but a bias is a parameter too, if the layer has it."),
@@ -203,15 +218,6 @@ EXERCISES = {
                     lambda height, width, channels, filters, use_bias: (height * width * channels + 1) * filters
                 ),
                 Message("You always count the biases. What changes if `use_bias` is False?"),
-            ),
-            Mistake(
-                _match_counts(
-                    lambda height, width, channels, filters, use_bias: height * width * filters + filters * use_bias
-                ),
-                Message(
-                    "Your function is right for one input channel only. A filter has a kernel of its own for each "
-                    "input channel."
-                ),
             ),
             Mistake(
                 _match_counts(
@@ -227,6 +233,21 @@ EXERCISES = {
                 ),
                 Message("You count one bias for the whole layer. How many output maps are there?"),
             ),
+            Mistake(
+                _match_counts(
+                    lambda height, width, channels, filters, use_bias: (
+                        height * width * channels * filters + channels * use_bias
+                    )
+                ),
+                Message("You count one bias for each input channel. Where does a filter add its bias?"),
+            ),
+            Mistake(
+                lambda answer: answer(*LAYERS[0]) == _count_parameters(*LAYERS[0]),
+                Message(
+                    "Your function is right for one input channel only. A filter has a kernel of its own for each "
+                    "input channel."
+                ),
+            ),
         ),
         hint=Message(
             "How many weights has one filter, if it looks at all input channels? Multiply by the number of filters. "
@@ -237,12 +258,13 @@ EXERCISES = {
         expected=Message("an array with half as many rows and columns"),
         is_right=_match_maps(_pool),
         mistakes=(
+            Mistake(lambda answer: answer(MAPS[0].copy()) is None, RETURNS_NOTHING),
             Mistake(
                 _match_maps(lambda x: _pool(x, np.mean)),
                 Message("You take the mean of each block. That is average pooling."),
             ),
             Mistake(
-                _match_maps(lambda x: x[: x.shape[0] // 2 * 2 : 2, : x.shape[1] // 2 * 2 : 2]),
+                lambda answer: np.array_equal(answer(MAPS[1].copy()), MAPS[1][::2, ::2]),
                 Message("You take the first value of each block, whatever the other three are."),
             ),
             Mistake(
@@ -254,7 +276,15 @@ EXERCISES = {
                 Message("You ignore the signs. The largest value of -4 and -1 is not 4."),
             ),
             Mistake(
-                lambda answer: answer(MAPS[1].copy()).shape != (2, 2),
+                _match_maps(lambda x: np.maximum(_pool(x), 0)),
+                Message("A block of negative values gives 0. Did you look for the largest value from 0 upwards?"),
+            ),
+            Mistake(
+                _match_maps(_pool_with_stride_1),
+                Message("Your blocks overlap. Each one begins two rows or columns after the one before."),
+            ),
+            Mistake(
+                lambda answer: np.shape(answer(MAPS[1].copy())) != (2, 2),
                 Message("The shape is wrong for an array of 4 by 4. Each block of 2 by 2 becomes one value."),
             ),
             Mistake(
@@ -292,7 +322,7 @@ EXERCISES = {
             ),
             Mistake(
                 is_near((N_FFT + 17 * HOP_LENGTH) / SAMPLE_RATE, 0.004),
-                Message("You stopped before the last pooling."),
+                Message("You stopped before the last pooling, or you left out the length of the last frame."),
             ),
             Mistake(
                 is_near((N_FFT + 9 * HOP_LENGTH) / SAMPLE_RATE, 0.004),
@@ -342,7 +372,7 @@ EXERCISES = {
         ),
     ),
     "3.8": Exercise(
-        expected=Message("two epochs: the last one that runs, and the one whose weights remain"),
+        expected=Message("two epochs in round brackets: the last one that runs, and the one whose weights remain"),
         is_right=_is_shape(9, 6),
         mistakes=(
             Mistake(
@@ -352,6 +382,10 @@ EXERCISES = {
             Mistake(
                 _is_shape(6, 9),
                 Message("Your two epochs are in the wrong order: first the last one that runs."),
+            ),
+            Mistake(
+                _is_shape(6, 6),
+                Message("In the best epoch, training cannot know that no better one follows. How long does it wait?"),
             ),
             Mistake(
                 _is_shape(8, 5),
@@ -422,16 +456,16 @@ EXERCISES = {
                 Message("A key needs the name of its table and a dot in front."),
             ),
             Mistake(
-                _has_value("augment.shift", 20),
-                Message("A shift is a share of the clip, not percent."),
-            ),
-            Mistake(
                 lambda answer: any(isinstance(value, str) for value in answer.values()),
                 Message("Give numbers, not texts: the experiment file has no quotation marks around numbers."),
             ),
             Mistake(
-                _has_value("model.kernel_size", (5, 5)),
+                lambda answer: answer["model.kernel_size"] != 5,
                 Message("The key takes one number, which is both the height and the width."),
+            ),
+            Mistake(
+                lambda answer: answer["augment.shift"] != 0.2,
+                Message("A shift is a share of the clip, and neither seconds nor percent."),
             ),
             Mistake(
                 lambda answer: "augment.shift" not in answer and "model.kernel_size" in answer,
@@ -440,6 +474,10 @@ EXERCISES = {
             Mistake(
                 lambda answer: "augment.shift" in answer and "model.kernel_size" not in answer,
                 Message("The shift is there. The size of the filters is missing, or its key or table is not this one."),
+            ),
+            Mistake(
+                lambda answer: len(answer) > 2,
+                Message("Both changes are right. Leave out what the exercise does not ask for."),
             ),
         ),
         hint=Message(

@@ -13,6 +13,7 @@ from musicml.utils import Message
 N_FRAMES, N_FEATURES, N_UNITS = 7, 4, 3  # of the sequence with which `run_rnn` is tested
 TRAIN, TEST = ["a", "a", "b", "c", "f"], ["a", "a", "b", "d"]  # one artist per track
 SECONDS_PER_FRAME = 512 / 22_050
+RETURNS_NOTHING = Message("Your function returns nothing. Does it end with `return` and the result?")
 
 
 def run_rnn(x: np.ndarray, W: np.ndarray, U: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -68,9 +69,24 @@ def _run_to_last(x: np.ndarray, W: np.ndarray, U: np.ndarray, b: np.ndarray) -> 
     return run_rnn(x, W, U, b)[-1]
 
 
+def _run_without_first(x: np.ndarray, W: np.ndarray, U: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.vstack([0 * b, run_rnn(x[1:], W, U, b)])
+
+
 def _make_share_test(train: list[str], test: list[str], value: float) -> Callable[[Any], bool]:
     """Make a predicate: a student's function returns `value` for these artists."""
-    return lambda answer: abs(float(answer(list(train), list(test))) - value) < 1e-6
+
+    def is_same(answer: Any) -> bool:
+        """Return whether the answer equals the expected one."""
+        share = answer(list(train), list(test))
+        return share is not None and abs(float(share) - value) < 1e-6
+
+    return is_same
+
+
+def _read_letters(answer: Any) -> str:
+    """Return the letters of an answer without case, spaces and commas: a text, or a list of texts."""
+    return "".join(answer).casefold().replace(",", "").replace(" ", "")
 
 
 EXERCISES: dict[str, Exercise] = {
@@ -94,7 +110,7 @@ EXERCISES: dict[str, Exercise] = {
                 Message("You laid the frames end to end. They overlap: the next one begins one hop later."),
             ),
             Mistake(
-                is_between(60.01, 61.9),
+                is_between(60.01, 62),
                 Message("Only whole frames count. Round down before you add the first frame."),
             ),
         ),
@@ -107,6 +123,7 @@ EXERCISES: dict[str, Exercise] = {
         expected=Message("a function of x, W, U and b that returns an array (frames, units)"),
         is_right=_make_states_test(run_rnn),
         mistakes=(
+            Mistake(lambda answer: answer(*_draw_layer()) is None, RETURNS_NOTHING),
             Mistake(
                 _make_states_test(_run_without_past),
                 Message("Your states depend on their own frame only. The old state has to enter each step."),
@@ -123,6 +140,22 @@ EXERCISES: dict[str, Exercise] = {
                 _make_states_test(_run_to_last),
                 Message("You return one state only. Collect the state of every frame in a list."),
             ),
+            Mistake(
+                _make_states_test(lambda x, W, U, b: run_rnn(x, W, U, 0 * b)),
+                Message("Your states do not depend on b. Compare your formula with the one above."),
+            ),
+            Mistake(
+                _make_states_test(_run_without_first),
+                Message("You left out the first frame. It also has a step, which starts from the state of zeros."),
+            ),
+            Mistake(
+                lambda answer: len(answer(*_draw_layer())) == N_FRAMES + 1,
+                Message("You return one state too many. The state of zeros comes before the first frame."),
+            ),
+            Mistake(
+                _make_states_test(lambda x, W, U, b: run_rnn(x, W, U, b).T),
+                Message("Your array has one column per frame. It should have one row per frame."),
+            ),
         ),
         hint=Message(
             "Begin with a state of zeros, one per unit. Loop over the frames, compute the new state by the formula "
@@ -136,6 +169,14 @@ EXERCISES: dict[str, Exercise] = {
             Mistake(
                 is_between(43, 45),
                 Message("That is a number of frames. How long does one step from frame to frame last?"),
+            ),
+            Mistake(
+                is_between(0.99, 1.0),
+                Message("That is one frame too few: a little more than 1% is left then."),
+            ),
+            Mistake(
+                is_between(1.08, 1.12),
+                Message("You counted the sound in the frames. Here only steps count, and each is one hop long."),
             ),
             Mistake(
                 is_between(0.5, 0.55),
@@ -182,35 +223,39 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "4.5": Exercise(
         expected=Message("a text of four letters from i, f and o"),
-        is_right=is_text("iiof"),
+        is_right=lambda answer: _read_letters(answer) == "iiof",
         mistakes=(
             Mistake(
-                lambda answer: not set(answer.strip().casefold()) <= set("ifo") or len(answer.strip()) != 4,
-                Message("Write four letters without spaces, one per event, each of them i, f or o."),
+                lambda answer: not set(_read_letters(answer)) <= set("ifo") or len(_read_letters(answer)) != 4,
+                Message("Write four letters, one per event, each of them i, f or o."),
             ),
             Mistake(
-                is_text("ooif"),
+                lambda answer: _read_letters(answer) == "ooif",
                 Message(
                     "You took input for output. The input gate changes the cell. The output gate leaves it as it is "
                     "and lets the state show it."
                 ),
             ),
             Mistake(
-                is_text("ffoi"),
+                lambda answer: _read_letters(answer) == "ffoi",
                 Message("You took input for forget. Which of the two makes the cell grow, and which empties it?"),
             ),
             Mistake(
-                lambda answer: answer.strip().casefold()[2] != "o",
+                lambda answer: _read_letters(answer)[2] != "o",
                 Message("At one event the state leaves zero and returns. Which gate lets the memory be seen?"),
             ),
             Mistake(
-                lambda answer: answer.strip().casefold()[3] != "f",
+                lambda answer: _read_letters(answer)[3] != "f",
                 Message("Look at the cell at the end: what makes it fall to zero at once?"),
+            ),
+            Mistake(
+                lambda answer: _read_letters(answer)[:2] != "ii",
+                Message("Look at the cell at the first two events. Which gate lets new content in?"),
             ),
         ),
         hint=Message(
-            "Go from event to event. If the cell rises, something was written. If it falls to zero, it was forgotten. "
-            "If only the state moves, it was shown."
+            "Go from event to event, and look at both curves before and after it. If the cell rises, something was "
+            "written. If it falls to zero, it was forgotten. If only the state moves, the cell was shown."
         ),
     ),
     "4.6": Exercise(
@@ -231,6 +276,10 @@ EXERCISES: dict[str, Exercise] = {
                     "Three quarters of the units is too few. The largest part of the parameters grows with the square "
                     "of the units, so the width shrinks less than the number of blocks grows."
                 ),
+            ),
+            Mistake(
+                is_between(1, 26.99),
+                Message("An LSTM with more units still has no more parameters than the GRU."),
             ),
             Mistake(
                 is_between(1000, 10_000),
@@ -268,6 +317,19 @@ EXERCISES: dict[str, Exercise] = {
             )
         ),
         mistakes=(
+            Mistake(lambda answer: answer(TRAIN[:], TEST[:]) is None, RETURNS_NOTHING),
+            Mistake(
+                _make_share_test(TRAIN, TEST, 75),
+                Message("Give a share from 0 to 1 and not a percentage."),
+            ),
+            Mistake(
+                _make_share_test(TRAIN, TEST, 0.5),
+                Message("A set has each artist only once. Go through all test tracks instead."),
+            ),
+            Mistake(
+                _make_share_test(TRAIN, TEST, 1.25),
+                Message("You count pairs of tracks. A test track counts once, however many training tracks match it."),
+            ),
             Mistake(
                 _make_share_test(TRAIN, TEST, 2 / 3),
                 Message("You count artists, each once. Count tracks: an artist with two test tracks counts twice."),

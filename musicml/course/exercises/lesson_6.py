@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import Exercise, Mistake, is_array, is_between, is_near, is_set, is_text
+from musicml.course.checking import (
+    Exercise,
+    Mistake,
+    has_letters,
+    is_array,
+    is_between,
+    is_letters,
+    is_missing_return,
+    is_near,
+    is_text,
+    read_letters,
+)
 from musicml.utils import Message
 
 Z = 1.96
@@ -32,7 +43,7 @@ def _compute_wald(n_correct: int, n: int) -> tuple[float, float]:
     return share - spread, share + spread
 
 
-def _is_interval(compute: Callable[[int, int], tuple[float, float]]) -> Callable[[Any], bool]:
+def _is_interval(compute: Callable[[int, int], tuple[float, ...]]) -> Callable[[Any], bool]:
     """Make a predicate: a function returns the same intervals as `compute`, with its ends in any order."""
 
     def is_same(function: Any) -> bool:
@@ -59,7 +70,7 @@ def _draw_interval(by_group: bool, is_pooled: bool = True) -> np.ndarray:
     correct, groups = _make_clustered()
     units = np.unique(groups, return_inverse=True)[1] if by_group else np.arange(len(correct))
     sizes, sums = np.bincount(units), np.bincount(units, correct)
-    draws = np.random.default_rng(1).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=4000)
+    draws = np.random.default_rng(1).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=20_000)
     accuracies = draws @ sums / (draws @ sizes) if is_pooled else draws @ (sums / sizes) / len(sizes)
     return np.percentile(accuracies, [2.5, 97.5])
 
@@ -75,28 +86,43 @@ def _is_draw_interval(by_group: bool, is_pooled: bool = True) -> Callable[[Any],
     return is_same
 
 
+def _is_wide(low: float, high: float) -> Callable[[Any], bool]:
+    """Make a predicate: a function's interval has the right center, and `low` to `high` times the right width."""
+
+    def is_inside(function: Any) -> bool:
+        """Return whether the interval's width is in the range."""
+        ends, right = np.asarray(function(*_make_clustered()), dtype=float), _draw_interval(by_group=True)
+        return abs(ends.mean() - right.mean()) < 0.1 and low <= np.ptp(ends) / np.ptp(right) <= high
+
+    return is_inside
+
+
 def _has_no_width(function: Any) -> bool:
     low, high = function(*_make_clustered())
     return abs(high - low) < 1e-6
 
 
-def _compute_flip(leads: np.ndarray, is_strict: bool = False, is_one_sided: bool = False) -> float:
+def _list_sums(leads: np.ndarray) -> np.ndarray:
+    """List the sums of the leads for all patterns of signs."""
+    return np.array(list(product([1, -1], repeat=len(leads)))) @ leads
+
+
+def _compute_flip(leads: np.ndarray) -> float:
     """Compute the p value of the sign-flip test by listing all patterns."""
-    sums = np.array(list(product([1, -1], repeat=len(leads)))) @ leads
-    observed = leads.sum()
-    if is_one_sided:
-        return float((sums >= observed).mean())
-    return float((abs(sums) > abs(observed)).mean() if is_strict else (abs(sums) >= abs(observed)).mean())
+    return float((abs(_list_sums(leads)) >= abs(leads.sum())).mean())
 
 
 def _is_flip(compute: Callable[[np.ndarray], float]) -> Callable[[Any], bool]:
     """Make a predicate: a function returns the same p values as `compute`, within the luck of random patterns."""
-    return lambda function: all(abs(float(function(np.array(x))) - compute(np.array(x))) <= 0.02 for x in LEADS)
 
+    def is_same(function: Any) -> bool:
+        """Return whether the answer equals the expected one."""
+        got = [function(np.array(leads)) for leads in LEADS]
+        return None not in got and all(
+            abs(float(p) - compute(np.array(leads))) <= 0.02 for p, leads in zip(got, LEADS, strict=True)
+        )
 
-def _has_letters(*needed: str, without: str = "") -> Callable[[Any], bool]:
-    """Make a predicate: a set has these letters, and none of `without`."""
-    return lambda answer: set(needed) <= set(answer) and not set(without) & set(answer)
+    return is_same
 
 
 EXERCISES = {
@@ -107,8 +133,8 @@ EXERCISES = {
             Mistake(
                 is_between(395, 405),
                 Message(
-                    "With so many examples, one standard error is as large as the margin. How many standard errors "
-                    "does a 95% interval reach to each side?"
+                    "With so many examples, one standard error is 0.02. How many standard errors does a 95% interval "
+                    "reach to each side?"
                 ),
             ),
             Mistake(
@@ -130,6 +156,24 @@ EXERCISES = {
                 ),
             ),
             Mistake(
+                is_between(7600, 7750),
+                Message("Below the root stands p(1-p), not p alone."),
+            ),
+            Mistake(
+                is_between(240, 250),
+                Message(
+                    "p(1-p) stands below the root. If both sides are squared, the root goes, and it stays as it is."
+                ),
+            ),
+            Mistake(
+                is_near(784, 0.01),
+                Message("If both sides are squared, 1.96 is squared as well."),
+            ),
+            Mistake(
+                is_between(0, 1),
+                Message("Fewer than one example? The distance is 0.02, not 2."),
+            ),
+            Mistake(
                 is_between(30, 45),
                 Message(
                     "The number of examples stands under a square root. When you solve for it, both sides must be "
@@ -137,7 +181,7 @@ EXERCISES = {
                 ),
             ),
         ),
-        hint=Message("Set 1.96 standard errors equal to the margin, and solve for n."),
+        hint=Message("Set 1.96 standard errors equal to the distance to one side, and solve for n."),
     ),
     "6.2": Exercise(
         expected=Message("a function of n_correct and n that returns two numbers"),
@@ -159,6 +203,26 @@ EXERCISES = {
                 Message(
                     "Your z leaves 5% at each end, so this is a 90% interval. A 95% interval has 2.5% at each end."
                 ),
+            ),
+            Mistake(
+                is_missing_return(7, 10),
+                Message("Your function returns nothing. Does it end with return?"),
+            ),
+            Mistake(
+                lambda function: np.size(function(7, 10)) == 1,
+                Message("Return both ends: the lower and the upper one."),
+            ),
+            Mistake(
+                lambda function: bool(np.isnan(function(149, 150)).any()),
+                Message("The number under the root is negative. Is the share of correct examples n_correct / n?"),
+            ),
+            Mistake(
+                _is_interval(lambda k, n: tuple(-end for end in _compute_wilson(k, n)[::-1])),
+                Message("Your ends are negative. Look at the sign before the middle term of the equation."),
+            ),
+            Mistake(
+                _is_interval(lambda k, n: tuple(end * (1 + Z * Z / n) ** 2 for end in _compute_wilson(k, n))),
+                Message("Python computes x / 2 * a from left to right. Write 2 * a in parentheses."),
             ),
             Mistake(
                 lambda function: np.max(function(149, 150)) > 1.5,
@@ -192,6 +256,10 @@ EXERCISES = {
                 ),
             ),
             Mistake(
+                is_between(2, 7),
+                Message("This compares the two spreads. The exercise asks for a number of clips: start from the 100."),
+            ),
+            Mistake(
                 is_between(150, 700),
                 Message("Clips that resemble each other are worth less than independent ones, not more."),
             ),
@@ -202,11 +270,18 @@ EXERCISES = {
     ),
     "6.4": Exercise(
         expected=Message("a function of correct and groups that returns two numbers"),
-        is_right=_is_draw_interval(by_group=True),
+        is_right=lambda function: _is_draw_interval(by_group=True)(function) and _is_wide(0.9, 1.1)(function),
         mistakes=(
             Mistake(
-                _is_draw_interval(by_group=False),
-                Message("Your interval is too narrow: it draws single examples. What was independent of what?"),
+                is_missing_return(*_make_clustered()),
+                Message("Your function returns nothing. Does it end with return?"),
+            ),
+            Mistake(
+                _is_wide(0.1, 0.5),
+                Message(
+                    "Your interval is much too narrow. Draw groups, not single examples, and not more of them than "
+                    "there are. What was independent of what?"
+                ),
             ),
             Mistake(
                 _is_draw_interval(by_group=True, is_pooled=False),
@@ -218,6 +293,17 @@ EXERCISES = {
             Mistake(
                 _has_no_width,
                 Message("All your draws are equal. Did you draw without replacement?"),
+            ),
+            Mistake(
+                _is_wide(0.65, 0.9),
+                Message(
+                    "Your interval is a little too narrow. Do the examples of a group that was drawn twice count "
+                    "twice? Are the percentiles 2.5 and 97.5?"
+                ),
+            ),
+            Mistake(
+                _is_wide(1.2, 3),
+                Message("Your interval is too wide. How many groups does each draw have?"),
             ),
             Mistake(
                 lambda function: np.size(function(*_make_clustered())) != 2,
@@ -258,6 +344,14 @@ EXERCISES = {
                 lambda p: float(p) < 1e-4,
                 Message("You tossed a coin for every track. Only tracks where the models disagree are coin tosses."),
             ),
+            Mistake(
+                is_between(0.059, 0.0611),
+                Message("This is rounded too much. Give at least three decimals."),
+            ),
+            Mistake(
+                lambda p: float(p) > 1,
+                Message("A probability is never above 1."),
+            ),
         ),
         hint=Message("A track is a coin toss only if exactly one of the two models was right."),
     ),
@@ -266,14 +360,21 @@ EXERCISES = {
         is_right=_is_flip(_compute_flip),
         mistakes=(
             Mistake(
-                _is_flip(lambda leads: _compute_flip(leads, is_strict=True)),
+                is_missing_return(np.array(LEADS[0])),
+                Message("Your function returns nothing. Does it end with return?"),
+            ),
+            Mistake(
+                _is_flip(lambda leads: (abs(_list_sums(leads)) > abs(leads.sum())).mean()),
                 Message(
                     "You count only sums that are farther from zero than the observed one. Equally far ones count too: "
                     "the observed pattern itself is one of them."
                 ),
             ),
             Mistake(
-                _is_flip(lambda leads: _compute_flip(leads, is_one_sided=True)),
+                lambda function: (
+                    _is_flip(lambda leads: (_list_sums(leads) >= leads.sum()).mean())(function)
+                    or _is_flip(lambda leads: (_list_sums(leads) >= abs(leads.sum())).mean())(function)
+                ),
                 Message("You look at one side only. How far is a sum from zero, in either direction?"),
             ),
             Mistake(
@@ -283,7 +384,15 @@ EXERCISES = {
                 ),
             ),
             Mistake(
-                lambda function: float(function(np.array(LEADS[0]))) > 1,
+                _is_flip(lambda leads: (abs(_list_sums(leads)) >= leads.sum()).mean()),
+                Message("The observed sum can be negative, too. How far is it from zero then?"),
+            ),
+            Mistake(
+                _is_flip(lambda leads: (abs(_list_sums(leads)) >= abs(leads).sum()).mean()),
+                Message("The observed sum keeps its signs: a lead of the other model counts against it."),
+            ),
+            Mistake(
+                lambda function: any(float(function(np.array(leads))) > 1 for leads in LEADS),
                 Message("A p value is a share: divide by the number of patterns."),
             ),
         ),
@@ -324,29 +433,29 @@ EXERCISES = {
     ),
     "6.8": Exercise(
         expected=Message("a set of letters"),
-        is_right=is_set("abde"),
+        is_right=is_letters("abde"),
         mistakes=(
             Mistake(
-                _has_letters("c"),
+                has_letters("c"),
                 Message(
                     "You accuse c. What does c learn from the test set before the only test? Choosing on the "
                     "validation set is allowed."
                 ),
             ),
             Mistake(
-                _has_letters("a", "d", "e", without="b"),
+                has_letters("ade", without="b"),
                 Message("Look again at where the mean in b comes from. Which tracks does it know?"),
             ),
             Mistake(
-                _has_letters("a", "b", "e", without="d"),
+                has_letters("abe", without="d"),
                 Message("In d, training is clean. But how was the number in the report selected?"),
             ),
             Mistake(
-                _has_letters("a", "b", "d", without="e"),
+                has_letters("abd", without="e"),
                 Message("In e, no track is on both sides. Is there anything else that two tracks can share?"),
             ),
             Mistake(
-                lambda answer: len(set(answer)) < 4 and set(answer) < set("abde"),
+                lambda answer: set() < read_letters(answer) < set("abde"),
                 Message("These leak, but they are not all. Go through the list of leaks once for each protocol."),
             ),
         ),
@@ -354,7 +463,7 @@ EXERCISES = {
     ),
     "6.9": Exercise(
         expected=Message("a probability between 0 and 1"),
-        is_right=is_near(2 * 0.2 * 80 / 99, 0.02),
+        is_right=is_near(2 * 0.2 * 80 / 99, 0.005),
         mistakes=(
             Mistake(
                 is_between(0.155, 0.165),
@@ -384,6 +493,17 @@ EXERCISES = {
             Mistake(
                 is_between(0.035, 0.045),
                 Message("That is the probability that both are in the test set."),
+            ),
+            Mistake(
+                is_near(0.32, 0.005),
+                Message(
+                    "Nearly: that would be so if each track were drawn on its own. Of exactly 100 places, the first "
+                    "track has already taken one. Give at least three decimals."
+                ),
+            ),
+            Mistake(
+                lambda answer: float(answer) > 1,
+                Message("A probability is never above 1."),
             ),
         ),
         hint=Message("Put the first track on a side. With what probability does the second one land on the other?"),

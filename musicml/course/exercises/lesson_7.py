@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import Exercise, Mistake, is_array, is_between, is_near, is_set, is_text
+from musicml.course.checking import Exercise, Mistake, Predicate, is_array, is_between, is_near, is_set, is_text
 from musicml.utils import Message
 
 # rows of made-up label tables, each with the number of files that have more than one class
 TABLES: tuple[tuple[list[tuple[str, str]], int], ...] = (
-    ([], 0),
     ([("a.wav", "drum"), ("b.wav", "violin")], 0),
     ([("a.wav", "drum"), ("a.wav", "drum"), ("b.wav", "violin")], 0),
     ([("a.wav", "drum"), ("b.wav", "drum"), ("a.wav", "violin"), ("c.wav", "piano"), ("c.wav", "piano")], 1),
     ([("a.wav", "drum"), ("a.wav", "violin"), ("a.wav", "piano"), ("b.wav", "drum"), ("b.wav", "violin")], 2),
 )
 CLASSES = (2, 10, 30, 1000)  # numbers of classes for which a function is tried
+SPLITS = {"piece", "track", "artist"}
 
 
 def _compute_double_softmax(n_classes: int) -> float:
@@ -35,9 +35,18 @@ def _make_function_test(function: Callable[[int], float]) -> Callable[[Any], boo
 
     def is_right(answer: Any) -> bool:
         """Return whether the answer is right."""
-        return all(abs(float(answer(n)) - function(n)) <= 1e-3 * function(n) for n in CLASSES)
+        results = [answer(n) for n in CLASSES]
+        if any(result is None for result in results):  # no return: a mistake with a hint of its own, not an error
+            return False
+        pairs = zip(map(float, results), map(function, CLASSES), strict=True)
+        return all(abs(result - value) <= 1e-3 * value for result, value in pairs)
 
     return is_right
+
+
+def _is_rounded(answer: Any) -> bool:
+    """Return whether a function of the number of classes is right apart from its decimals."""
+    return all(abs(float(answer(n)) - _compute_double_softmax(n)) < 0.006 for n in CLASSES)
 
 
 def _make_count_test(expected: Callable[[list[tuple[str, str]], int], int]) -> Callable[[Any], bool]:
@@ -46,8 +55,8 @@ def _make_count_test(expected: Callable[[list[tuple[str, str]], int], int]) -> C
     def is_right(answer: Any) -> bool:
         """Return whether the answer is right."""
         results = [answer(list(rows)) for rows, _ in TABLES]
-        if None in results:  # no return: a mistake with a hint of its own, not an error
-            return False
+        if not all(isinstance(result, int | float | np.number) for result in results):
+            return False  # no return, or the files themselves: mistakes with a hint of their own
         return all(int(result) == expected(*table) for result, table in zip(results, TABLES, strict=True))
 
     return is_right
@@ -64,6 +73,32 @@ def _count_rows_too_many(rows: list[tuple[str, str]], _: int) -> int:
 
 def _count_contradictory_rows(rows: list[tuple[str, str]], _: int) -> int:
     return sum(len({label for other, label in rows if other == name}) > 1 for name, _ in rows)
+
+
+def _count_further_classes(rows: list[tuple[str, str]], _: int) -> int:
+    return len(set(rows)) - len({name for name, _ in rows})
+
+
+def _is_constant(answer: Any) -> bool:
+    return len({answer(list(rows)) for rows, _ in TABLES}) == 1
+
+
+def _is_possible(n_tracks: Any) -> bool:
+    """Return whether the recall of 17% fits a number of tracks: whether the nearest count rounds to it."""
+    return round(100 * round(0.17 * int(n_tracks)) / int(n_tracks)) == 17
+
+
+def _read_splits(answer: Any) -> set[str]:
+    """Return the names of splits in an answer, which may be a single text."""
+    names = {name.strip().casefold() for name in ([answer] if isinstance(answer, str) else answer)}
+    if not names <= SPLITS:
+        raise ValueError("other names than those of the splits")
+    return names
+
+
+def _is_letter(letter: str) -> Predicate:
+    """Make a predicate: the answer is this letter, perhaps with brackets or a full stop."""
+    return is_text(letter, f"{letter})", f"({letter})", f"{letter}.")
 
 
 def _make_inclusion_test(letter: str) -> Callable[[Any], bool]:
@@ -84,7 +119,7 @@ def _is_some_statements(answer: Any) -> bool:
 EXERCISES = {
     "7.1": Exercise(
         expected=Message("a probability, from 0 to 1"),
-        is_right=is_near(0.0625, 0.01),
+        is_right=is_near(0.0625, 0.05),  # so 0.06 is right too
         mistakes=(
             Mistake(
                 is_near(0.03125, 0.01),
@@ -104,6 +139,7 @@ EXERCISES = {
                 is_near(1.0, 0.01),
                 Message("The five pictures are not divided evenly: one network is correct on all of them."),
             ),
+            Mistake(is_between(3, 10), Message("That is a percentage. Give a share between 0 and 1.")),
         ),
         hint=Message("There are as many tosses as pictures on which the networks differ. How many of them are heads?"),
     ),
@@ -157,6 +193,11 @@ EXERCISES = {
                 _make_function_test(lambda n_classes: 100 * _compute_double_softmax(n_classes)),
                 Message("The numbers are percentages. Return a share from 0 to 1."),
             ),
+            Mistake(
+                lambda answer: answer(CLASSES[0]) is None,
+                Message("Your function returns nothing. Does it end with a return?"),
+            ),
+            Mistake(_is_rounded, Message("Your function rounds its result. Return all decimals.")),
         ),
         hint=Message(
             "Write down the outputs of the model: one 1 and many zeros. Take the exponential of each, then divide by "
@@ -172,8 +213,8 @@ EXERCISES = {
                 Message("With 100 tracks, 17% is possible. But many smaller numbers round to it as well: go down."),
             ),
             Mistake(
-                lambda answer: float(answer) in (12, 18, 24, 30),
-                Message("This number is possible, but it is a multiple of a smaller one that is possible too."),
+                _is_possible,
+                Message("This number is possible, but a smaller one is possible too."),
             ),
             Mistake(
                 is_near(5, 1e-6),
@@ -182,6 +223,10 @@ EXERCISES = {
             Mistake(
                 is_near(17, 1e-6),
                 Message("The table has a percentage. Look for a fraction k/n that rounds to it."),
+            ),
+            Mistake(
+                lambda answer: int(answer) >= 1 and not _is_possible(answer),
+                Message("With this number of tracks, no k gives the recall of the table: try each k from 0 to n."),
             ),
         ),
         hint=Message("Try n = 1, 2, 3, ... and for each n all k from 0 to n. When does 100 · k / n first round to 17?"),
@@ -216,6 +261,11 @@ EXERCISES = {
                 is_between(0.99, 1),
                 Message("Some artists have both tracks in the test set."),
             ),
+            Mistake(
+                is_between(0.15, 0.17),
+                Message("That is a share of all tracks. The question is about the tracks that are in the test set."),
+            ),
+            Mistake(is_between(2, 100), Message("That is a percentage. Give a share between 0 and 1.")),
         ),
         hint=Message(
             "Take one track of the test set, and think of the other track of its artist. On which side is a track "
@@ -224,24 +274,24 @@ EXERCISES = {
     ),
     "7.6": Exercise(
         expected=Message("a set of names of splits"),
-        is_right=is_set({"piece"}),
+        is_right=lambda answer: _read_splits(answer) == {"piece"},
         mistakes=(
             Mistake(
-                lambda answer: not isinstance(answer, str) and len(set(answer)) == 0,
+                lambda answer: not _read_splits(answer),
                 Message(
                     "Shuffled labels cannot be learned for new tracks. But does each split test new tracks? Measure "
                     "all three."
                 ),
             ),
             Mistake(
-                lambda answer: not isinstance(answer, str) and "artist" in set(answer),
+                lambda answer: "artist" in _read_splits(answer),
                 Message(
                     "With new artists, no label can be guessed from anything that was learned. Did you pass the "
                     "shuffled labels, or the true genres?"
                 ),
             ),
             Mistake(
-                lambda answer: not isinstance(answer, str) and "track" in set(answer),
+                lambda answer: "track" in _read_splits(answer),
                 Message(
                     "The label of each track was drawn on its own. From which training example could a classifier know "
                     "the label of a new track? Measure again."
@@ -252,17 +302,17 @@ EXERCISES = {
     ),
     "7.7": Exercise(
         expected=Message('one of the letters "a", "b" or "c"'),
-        is_right=is_text("b"),
+        is_right=_is_letter("b"),
         mistakes=(
             Mistake(
-                is_text("a"),
+                _is_letter("a"),
                 Message(
                     "A fault is in what was tested, not in the size of the number. Are the tested tracks new because "
                     "the result is low?"
                 ),
             ),
             Mistake(
-                is_text("c"),
+                _is_letter("c"),
                 Message(
                     "The published number comes from other data: from real music. A difference on synthetic data "
                     "cannot correct it."
@@ -288,8 +338,22 @@ EXERCISES = {
                 Message("Your function counts rows. Count each file once."),
             ),
             Mistake(
-                lambda answer: answer([]) is None,
+                _make_count_test(_count_further_classes),
+                Message(
+                    "Your function counts each further class of a file. Count a file with three classes once, too."
+                ),
+            ),
+            Mistake(
+                lambda answer: answer(list(TABLES[0][0])) is None,
                 Message("Your function returns nothing. Does it end with a return?"),
+            ),
+            Mistake(
+                lambda answer: hasattr(answer(list(TABLES[0][0])), "__len__"),
+                Message("Your function returns a collection. Return the number of files in it."),
+            ),
+            Mistake(
+                _is_constant,
+                Message("Your function returns the same number for any rows. Does it use its argument?"),
             ),
         ),
         hint=Message(
@@ -310,8 +374,16 @@ EXERCISES = {
             ),
             Mistake(
                 is_between(0.815, 0.822),
-                Message("That is the AUC of one class. The macro AUC is a mean over all four."),
+                Message(
+                    "That is the AUC of one class, or a mean with ties that count 0. The macro AUC is a mean over all "
+                    "four, and ties count one half."
+                ),
             ),
+            Mistake(
+                is_between(0.63, 0.645),
+                Message("That is the AUC of one class if ties count 0. They count one half. The mean comes after it."),
+            ),
+            Mistake(is_between(50, 100), Message("That is a percentage. Give a share between 0 and 1.")),
             Mistake(
                 is_between(0.95, 0.96),
                 Message(
@@ -343,24 +415,24 @@ EXERCISES = {
     ),
     "7.10": Exercise(
         expected=Message('one of the letters "a", "b", "c" or "d"'),
-        is_right=is_text("c"),
+        is_right=_is_letter("c"),
         mistakes=(
             Mistake(
-                is_text("a"),
+                _is_letter("a"),
                 Message(
                     "Then a cell that no listener judged counts as an instrument that is there. Which cells are in the "
                     "tall bar?"
                 ),
             ),
             Mistake(
-                is_text("b"),
+                _is_letter("b"),
                 Message(
                     "Then a cell that no listener judged counts as an instrument that is not there. Is that known any "
                     "better?"
                 ),
             ),
             Mistake(
-                is_text("d"),
+                _is_letter("d"),
                 Message("How many clips would be left? Compute Y_mask.all(axis=1).sum()."),
             ),
         ),
@@ -391,6 +463,14 @@ EXERCISES = {
             Mistake(
                 is_array([0.94, 1, 0.43, 0.43], 0.006),
                 Message("The first recall is right: nothing is missed. Does that change if fewer cells are counted?"),
+            ),
+            Mistake(
+                lambda answer: len(answer) != 4,
+                Message("Give four shares. Decimals have a point in Python: 0.5, not 0,5."),
+            ),
+            Mistake(
+                lambda answer: [float(answer[place]) for place in (1, 3)] == [1, 1],
+                Message("Both recalls are right. The shares of the present cells are in the text above the exercise."),
             ),
         ),
         hint=Message(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import Exercise, Mistake, Predicate, is_array, is_between, is_near, is_set
+from musicml.course.checking import Exercise, Mistake, Predicate, is_array, is_between, is_near
 from musicml.utils import Message
 
 # 8.2: the shares of known cells in the columns, in the rows and in the whole table all differ
@@ -44,14 +43,52 @@ def _apply_to_table(is_right: Predicate) -> Predicate:
     return lambda function: is_right(function(TABLE.copy()))
 
 
+def _is_proportional(shares: Any) -> bool:
+    """Return whether the numbers of judged clips were divided by another number than that of the rows."""
+    factors = np.asarray(shares, dtype=float) / KNOWN.sum(axis=0)
+    return factors.shape == (3,) and bool(factors[0] > 0 and np.allclose(factors, factors[0]))
+
+
+def _is_none(result: Any) -> bool:
+    return result is None
+
+
 def _apply_to_ranking(is_right: Predicate) -> Predicate:
     """Make a predicate of a function from a predicate of what it returns for the ranking of exercise 8.5."""
+
     return lambda function: is_right(function(SCORES.copy(), LABELS.copy()))
 
 
-def _has_letter(*letters: str) -> Callable[[Any], bool]:
-    """Make a predicate: the answer has at least one of these letters."""
-    return lambda answer: not isinstance(answer, str) and bool(set(letters) & set(answer))
+def _is_average_precision(value: Any) -> bool:
+    """Return whether a result is right; no result is a mistake with a hint of its own, not an error."""
+    return value is not None and is_near(compute_average_precision(SCORES, LABELS), 1e-4)(value)
+
+
+def _average_without_first_rank() -> float:
+    """Compute the sum of the formula for average precision from the second rank on."""
+    return compute_average_precision(SCORES, LABELS) - 1 / N_PRESENT
+
+
+def _average_unsorted() -> float:
+    """Compute the average precision in the order of the clips, not of their scores."""
+    return compute_average_precision(-np.arange(len(SCORES)), LABELS)
+
+
+def _read_letters(answer: Any) -> set[str]:
+    """Return the letters of an answer in lower case, without brackets."""
+    if isinstance(answer, str):
+        raise TypeError("a text, not several letters")
+    return {str(letter).strip(" ().").casefold() for letter in answer}
+
+
+def _has_letters(*letters: str) -> Predicate:
+    """Make a predicate: the answer has exactly these letters."""
+    return lambda answer: _read_letters(answer) == set(letters)
+
+
+def _includes_letter(letter: str) -> Predicate:
+    """Make a predicate: the answer has this letter, perhaps with others."""
+    return lambda answer: letter in _read_letters(answer)
 
 
 EXERCISES = {
@@ -95,6 +132,22 @@ EXERCISES = {
                 _apply_to_table(lambda shares: bool(np.all(np.isin(shares, (0, 1))))),
                 Message("A comparison with NaN is never true, so it finds no missing cell. Use np.isnan."),
             ),
+            Mistake(
+                _apply_to_table(is_array(np.nanmean(TABLE, axis=0))),
+                Message("This is the share of present clips among the judged ones. Count the judged clips."),
+            ),
+            Mistake(
+                _apply_to_table(_is_proportional),
+                Message("Your function counts the judged clips. Divide by the number of rows of its own table."),
+            ),
+            Mistake(
+                _apply_to_table(_is_none),
+                Message("Your function returns nothing. Does it end with a return?"),
+            ),
+            Mistake(
+                _apply_to_table(lambda shares: len(shares) == 20),
+                Message("Your function returns 20 numbers for a table of three columns. Does it use its argument?"),
+            ),
         ),
         Message("Make a table of True and False with np.isnan, and take its mean along one axis."),
     ),
@@ -136,12 +189,16 @@ EXERCISES = {
                 is_near(0.75),
                 Message("This is the share of clips with the instrument whose label says absent. Take the rest."),
             ),
+            Mistake(
+                is_near(0.2), Message("In the code, a fifth of the cells is known. This exercise has another share.")
+            ),
+            Mistake(is_between(2, 100), Message("That is a percentage. Give a share between 0 and 1.")),
         ),
         Message("Take 100 clips that all have the instrument. In how many of them does the training table hold a one?"),
     ),
     "8.5": Exercise(
         Message("a function that takes scores and labels and returns a number"),
-        _apply_to_ranking(is_near(lambda: compute_average_precision(SCORES, LABELS), 1e-4)),
+        _apply_to_ranking(_is_average_precision),
         (
             Mistake(
                 _apply_to_ranking(
@@ -171,6 +228,18 @@ EXERCISES = {
                 _apply_to_ranking(lambda value: bool(np.isnan(value))),
                 Message("Your function returns NaN. One NaN in a sum is enough: remove those clips before you sum."),
             ),
+            Mistake(
+                _apply_to_ranking(is_near(_average_without_first_rank, 1e-4)),
+                Message("Your function leaves out the first rank. The recall rises there too: it begins at 0."),
+            ),
+            Mistake(
+                _apply_to_ranking(is_near(_average_unsorted, 1e-4)),
+                Message("Your function takes the clips in their own order. Sort them by score first."),
+            ),
+            Mistake(
+                _apply_to_ranking(_is_none),
+                Message("Your function returns nothing. Does it end with a return?"),
+            ),
         ),
         Message("Remove the clips without a label, sort by score, and use np.cumsum for the number of hits."),
     ),
@@ -186,6 +255,7 @@ EXERCISES = {
                 ),
             ),
             Mistake(is_near(1.0), Message("This is the better one of the two possible orders. Guessing gets both.")),
+            Mistake(is_between(2, 100), Message("That is a percentage. Give a share between 0 and 1.")),
         ),
         Message("Write down both orders of the two clips, the AP of each, and their mean."),
     ),
@@ -204,6 +274,10 @@ EXERCISES = {
             Mistake(
                 is_between(0.93, 1.0),
                 Message("There the threshold is low and the recall high. Is the precision high enough?"),
+            ),
+            Mistake(
+                is_between(0.33, 0.4),
+                Message("This is the recall at a threshold of 0.8. Find 0.8 on the axis of the precision, not below."),
             ),
             Mistake(is_between(43, 56), Message("Give the share as a number between 0 and 1.")),
         ),
@@ -245,28 +319,33 @@ EXERCISES = {
                 is_near(1 - BEST_OF_ROOMS / N_FILES), Message("This is the share of files where the model is wrong.")
             ),
             Mistake(is_near(BEST_OF_ROOMS), Message("This is a number of files. Divide it by that of all files.")),
+            Mistake(
+                lambda answer: is_near(9 / 12)(answer) or is_near(10 / 12)(answer),
+                Message("This is the accuracy in one of the rooms. Add up the files of all three."),
+            ),
+            Mistake(is_between(50, 100), Message("That is a percentage. Give a share between 0 and 1.")),
         ),
         Message("Which class does the model answer in the kitchen? For how many files is that right?"),
     ),
     "8.10": Exercise(
         Message("a set of letters"),
-        is_set(TOO_GOOD),
+        _has_letters(*TOO_GOOD),
         (
             Mistake(
-                _has_letter("d"),
+                _includes_letter("d"),
                 Message("A simple baseline makes a result easier to judge. It does not make it look better."),
             ),
-            Mistake(_has_letter("e"), Message("This sentence states a limit. It changes no number.")),
+            Mistake(_includes_letter("e"), Message("This sentence states a limit. It changes no number.")),
             Mistake(
-                _has_letter("a"),
+                _includes_letter("a"),
                 Message("This sentence describes the data. It is small, but that alone makes no result too good."),
             ),
             Mistake(
-                is_set({"b"}),
+                _has_letters("b"),
                 Message("That one is right. Look for another sentence, about how the reported number was selected."),
             ),
             Mistake(
-                is_set({"c"}),
+                _has_letters("c"),
                 Message("That one is right. Look for another sentence: can two takes of one session be in two folds?"),
             ),
         ),

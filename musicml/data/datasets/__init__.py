@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.data.datasets.base import KINDS, SPLITS, Dataset, Example, Excluded, list_visible_folders
+    from musicml.data.datasets.base import KINDS, SPLITS, Dataset, Excluded, list_visible_folders
+    from musicml.data.datasets.examples import Example, Examples
     from musicml.data.datasets.group_table import GROUPS_FILE, NO_GROUPS
     from musicml.data.datasets.loading import (
         DATASET_NAMES,

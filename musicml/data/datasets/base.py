@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musicml.data.datasets.examples import Example as Example  # for modules that import it from here
+from musicml.data.datasets.examples import Examples
 from musicml.data.io import is_visible, list_files, make_unreadable_folder_error
 from musicml.utils import InputError, Message, make_data_frame, read_json
 
@@ -24,52 +26,6 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")  # in the order of every table and plot
 MAX_NAMES = 12  # classes listed in a message
 KINDS = {"sound": Message("sound"), "picture": Message("picture")}  # kinds of files, for messages
-
-
-@dataclass(frozen=True, slots=True)  # slots: no dict for each example
-class Example:
-    """One labeled file. A dataset has one for every file, so it has to be small.
-
-    Attributes
-    ----------
-    id : unique and the same on every machine; usually the path below the dataset's folder, with forward slashes
-    folder : folder of the dataset's files, shared by all examples: a `Path` for each would take half a kilobyte
-    labels : class name → present or absent, for the annotated classes; only its own class in single-label data
-    group : what must not cross splits, such as the artist, the piece or the drum kit; the id if none is known
-    split : the split in the dataset's own lists (`train`, `val`, `test`), or empty
-    file : path below `folder`, if it differs from the id
-    """
-
-    id: str
-    folder: Path
-    labels: Mapping[str, bool]
-    group: str
-    split: str = ""
-    file: str = ""
-
-    @property
-    def path(self) -> Path:
-        """The path of the file."""
-        return Path(self.file_path)
-
-    @property
-    def file_path(self) -> str:
-        """The path as str: each `Path` leaves its parts in Python's table of interned strings, a megabyte in all."""
-        return os.path.join(self.folder, self.file or self.id)
-
-    @property
-    def label(self) -> str:
-        """The class of a single-label example; the present classes joined by `|` for a multi-label one."""
-        return "|".join(name for name, present in self.labels.items() if present)
-
-    def is_inside(self, *roots: Path) -> bool:
-        """Return whether the file, after following links, is below its dataset's folder or one of `roots`."""
-        place = os.path.realpath(self.file_path)  # a link may lead out of the folder
-        return any(place.startswith(os.path.join(os.path.realpath(root), "")) for root in (self.folder, *roots))
-
-    def make_segment(self, number: int) -> Example:
-        """Make an example of a segment of this track, `TRACK#0`, in the same group and in no split yet."""
-        return replace(self, id=f"{self.id}#{number}", split="", file=self.file or self.id)
 
 
 @dataclass(frozen=True)
@@ -128,7 +84,7 @@ class Dataset:
     task: str
     answers: str
     class_names: tuple[str, ...]
-    examples: tuple[Example, ...]
+    examples: Examples
     excluded: tuple[Excluded, ...] = ()
     source: Mapping = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -138,6 +94,10 @@ class Dataset:
     vggish: np.ndarray | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.examples, Examples):
+            object.__setattr__(self, "examples", Examples(self.examples))
+
     @property
     def sample(self) -> bool:
         """True for synthetic data; every result on it has to mention that."""
@@ -146,7 +106,7 @@ class Dataset:
     @property
     def groups(self) -> np.ndarray:
         """The group of each example, [shape=(n_examples,)], str."""
-        return np.array([example.group for example in self.examples], dtype=object)
+        return self.examples.groups
 
     @property
     def table(self) -> pandas.DataFrame:
@@ -165,12 +125,13 @@ class Dataset:
     def targets(self) -> np.ndarray:
         """Return the labels as an array [shape=(n_examples, n_classes)], float32: 1, 0, or NaN if not annotated."""
         unknown = np.nan if self.task == "multi" else 0.0  # a missing label is unknown only in multi-label data
-        rows = [[example.labels.get(name, unknown) for name in self.class_names] for example in self.examples]
-        return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.class_names))
+        sets = [[labels.get(name, unknown) for name in self.class_names] for labels in self.examples.label_sets]
+        rows = np.array(sets, dtype=np.float32).reshape(len(sets), len(self.class_names))
+        return rows[self.examples.label_of]
 
     def describe(self) -> str:
         """Describe the number of files, the classes and the splits in a sentence."""
-        counts = Counter(example.split for example in self.examples)
+        counts = Counter(self.examples.splits)
         sides = ", ".join(f"{side} {counts[side]}" for side in SPLITS if counts[side])
         names = list_names(self.class_names)
         return (
@@ -180,10 +141,10 @@ class Dataset:
 
     def keep(self, mask: Sequence[bool] | np.ndarray, excluded: Iterable[Excluded] = ()) -> Dataset:
         """Return the dataset with only the examples where `mask` is true; `excluded` has the reasons for the others."""
-        examples = tuple(example for example, kept in zip(self.examples, mask, strict=True) if kept)
+        mask = np.asarray(mask, dtype=bool)
         # its rows follow the examples
-        vggish = None if self.vggish is None else self.vggish[np.asarray(mask, dtype=bool)]
-        return replace(self, examples=examples, excluded=(*self.excluded, *excluded), vggish=vggish)
+        vggish = None if self.vggish is None else self.vggish[mask]
+        return replace(self, examples=self.examples.take(mask), excluded=(*self.excluded, *excluded), vggish=vggish)
 
     def match_class_names(self, known: Iterable[str]) -> Dataset:
         """Return the dataset with class names spelled as in `known`, where only the Unicode normalization differs."""
@@ -192,17 +153,20 @@ class Dataset:
         names = {name: spelled.get(unicodedata.normalize("NFC", name), name) for name in self.class_names}
         if all(name == other for name, other in names.items()):
             return self
-        examples = (
-            replace(example, labels={names[name]: present for name, present in example.labels.items()})
-            for example in self.examples
-        )
-        return replace(self, class_names=tuple(names.values()), examples=tuple(examples))
+        label_sets = [{names[name]: x for name, x in labels.items()} for labels in self.examples.label_sets]
+        return replace(self, class_names=tuple(names.values()), examples=self.examples.replace_labels(label_sets))
 
     def hash(self) -> str:
         """Compute a stable digest of the examples, labels, groups and splits: 16 hex digits."""
+        examples, digest = self.examples, hashlib.blake2b(b"[", digest_size=8)
+        label_sets = [json.dumps(sorted(labels.items())) for labels in examples.label_sets]
         # sorted, so that the order of loading does not matter
-        rows = [[e.id, sorted(e.labels.items()), e.group, e.split] for e in sorted(self.examples, key=lambda e: e.id)]
-        return hashlib.blake2b(json.dumps(rows).encode(), digest_size=8).hexdigest()
+        for n, row in enumerate(examples.ids.sort_rows()):  # the JSON of all rows, one at a time
+            example, labels = examples[row], label_sets[examples.label_of[row]]
+            name, *others = map(json.dumps, (example.id, example.group, example.split))
+            digest.update(f"{', ' if n else ''}[{', '.join([name, labels, *others])}]".encode())
+        digest.update(b"]")
+        return digest.hexdigest()
 
 
 def list_names(names: Sequence[str], max_names: int = MAX_NAMES) -> str:
@@ -228,7 +192,8 @@ def check_classes(dataset: Dataset, where: Path) -> Dataset:
             names=names,
         )
     # a class whose examples are all negative can't be trained or tested
-    seen = {name for example in dataset.examples for name, present in example.labels.items() if present}
+    label_sets = [dataset.examples.label_sets[place] for place in np.unique(dataset.examples.label_of)]
+    seen = {name for labels in label_sets for name, present in labels.items() if present}
     empty = [name for name in dataset.class_names if name not in seen]
     if empty:
         raise InputError(
@@ -261,7 +226,8 @@ def list_visible_folders(folder: Path) -> list[Path]:
         If the folder can't be opened.
     """
     try:
-        return sorted(path for path in folder.iterdir() if is_visible(path.name) and path.is_dir())
+        with os.scandir(folder) as entries:  # no `Path` for each file, of which there may be a million
+            return sorted(folder / entry.name for entry in entries if is_visible(entry.name) and os.path.isdir(entry))
     except OSError as error:
         raise make_unreadable_folder_error(str(folder), error) from None
 

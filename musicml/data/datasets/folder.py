@@ -8,17 +8,21 @@ followed. Hidden folders and those of the operating system are no classes.
 
 from __future__ import annotations
 
+import itertools
 import os
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from musicml.data.datasets.base import KINDS, Dataset, Example, Excluded, check_classes, read_source
+import numpy as np
+
+from musicml.data.datasets.base import KINDS, Dataset, Excluded, check_classes, read_source
+from musicml.data.datasets.examples import Example, Examples
 from musicml.data.datasets.group_table import GROUPS_FILE, NO_GROUPS, GroupTable, find_group_table, read_group_table
 from musicml.data.datasets.split_folders import find_class_folders
 from musicml.data.io import Listing, describe_unknown, detect_kind, is_visible, list_files
-from musicml.utils import InputError, Message, describe_os_error, drop_invisible, make_readable
+from musicml.utils import InputError, Message, Texts, describe_os_error, drop_invisible, make_readable
 
 
 def load(root: Path) -> Dataset:
@@ -35,33 +39,32 @@ def load(root: Path) -> Dataset:
     classes = find_class_folders(root)
     # all folders together, so that a linked folder is listed only once
     listings = list_files([folder for _, folder in classes])
-    kinds = {path: detect_kind(path) for listing in listings for path in listing.files}
-    kind = _find_main_kind(kinds.values(), root)
-    # a file with an extension of the other kind may still have content of this kind
-    paths_of_classes = [
-        [path for path in listing.files if kinds[path] == kind or (kinds[path] and detect_kind(path, kind) == kind)]
-        for listing in listings
-    ]
-    names = [[_name_file(path, root) for path in paths] for paths in paths_of_classes]
+    kinds = [[detect_kind(path) for path in listing.files] for listing in listings]
+    kind = _find_main_kind(itertools.chain(*kinds), root)
+    used = [_find_used(listing.files, seen, kind) for listing, seen in zip(listings, kinds, strict=True)]
+    paths_of_classes = [listing.files.take(mask) for listing, mask in zip(listings, used, strict=True)]
     groups_file = find_group_table(root)
-    table = read_group_table(groups_file, [make_readable(name) for class_files in names for name in class_files])
+    paths = itertools.chain(*paths_of_classes) if groups_file else ()
+    table = read_group_table(groups_file, Texts(make_readable(_name_file(path, root)) for path in paths))
     groups = table.groups if table else {}  # without a table each file is a group of its own
     class_names = _name_classes([folder for _, folder in classes])  # one class may have a folder in each split
-    examples = [
-        _make_example(name, root, labels, groups, split)
-        for (split, _), labels, class_files in zip(classes, [{name: True} for name in class_names], names, strict=True)
-        for name in class_files
-    ]
+    examples = Examples(
+        _make_example(_name_file(path, root), root, labels, groups, split)
+        for (split, _), labels, class_files in zip(
+            classes, [{name: True} for name in class_names], paths_of_classes, strict=True
+        )
+        for path in class_files
+    )
     dataset = Dataset(
         make_readable(root.resolve().name),  # `.` has no name
         kind,
         "single",
         "class",
         tuple(sorted(set(class_names))),  # sorted: the same order of scores on every machine
-        tuple(examples),
+        examples,
         (
             *_find_unused(root, [folder for _, folder in classes]),
-            *_list_excluded(root, kind, listings, paths_of_classes, table),
+            *_list_excluded(root, kind, listings, used, table),
         ),
         {"source": Message("own folder"), "sample": is_sample(root)},
         (*(table.notes if table else (NO_GROUPS,)), *_note_capitals(set(class_names))),
@@ -74,6 +77,16 @@ def _make_example(name: str, root: Path, labels: Mapping[str, bool], groups: Map
     """Make an example; its id is always printable, even if the name of its file is not."""
     readable = make_readable(name)
     return Example(readable, root, labels, groups.get(readable, readable), split, name if name != readable else "")
+
+
+def _find_used(files: Texts, kinds: Sequence[str | None], kind: str) -> np.ndarray:
+    """Return which files are of a kind, [shape=(n,)], bool."""
+    # a file with an extension of the other kind may still have content of this kind
+    used = [
+        seen == kind or (seen is not None and detect_kind(path, kind) == kind)
+        for path, seen in zip(files, kinds, strict=True)
+    ]
+    return np.array(used, dtype=bool)
 
 
 def is_sample(root: Path) -> bool:
@@ -136,13 +149,12 @@ def _list_excluded(
     root: Path,
     kind: str,
     listings: Sequence[Listing],
-    paths_of_classes: Sequence[Sequence[str]],
+    used: Sequence[np.ndarray],
     table: GroupTable | None,
 ) -> Iterable[Excluded]:
     """Yield the files in class folders that are no examples, and the rows of groups.csv that match no file."""
-    for listing, paths in zip(listings, paths_of_classes, strict=True):
-        used = set(paths)
-        others = (path for path in listing.files if path not in used)
+    for listing, mask in zip(listings, used, strict=True):
+        others = listing.files.take(~mask)
         yield from (Excluded(make_readable(_name_file(path, root)), _explain_content(path, kind)) for path in others)
         yield from (Excluded(make_readable(_name_file(item.path, root)), item.reason) for item in listing.skipped)
     for row in table.unmatched if table else ():

@@ -22,7 +22,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from musicml.data.datasets import base
-from musicml.data.datasets.base import Dataset, Example, Excluded, Repair
+from musicml.data.datasets.base import Dataset, Excluded, Repair
+from musicml.data.datasets.examples import Example, Examples
 from musicml.data.io import AUDIO_SUFFIXES, list_files
 from musicml.utils import Message, make_readable
 
@@ -40,7 +41,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     genres = sorted(base.list_visible_folders(tracks) + (hidden if as_published else []))
     listings = list_files(genres)
     labels = {genre.name: {genre.name: True} for genre in genres}  # one dict per genre saves memory
-    examples = [
+    examples = Examples(
         Example(
             path.relative_to(tracks).as_posix(),
             tracks,
@@ -50,7 +51,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         )
         for genre, listing in zip(genres, listings, strict=True)
         for path in _select_sounds(map(Path, listing.files))
-    ]
+    )
     excluded = [
         Excluded(make_readable(os.path.relpath(item.path, tracks)), item.reason)
         for listing in listings
@@ -63,7 +64,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         "single",
         "genre",
         tuple(genre.name for genre in genres),
-        tuple(examples),
+        examples,
         tuple(excluded),
         source=base.read_source(root),
         notes=(
@@ -96,7 +97,7 @@ def _find_hidden_folders(tracks: Path) -> list[Path]:
     return sorted(path for path in folders if _list_sounds(path))
 
 
-def _list_repairs(examples: list[Example], hidden: list[Path], index: dict[str, str]) -> list[Repair]:
+def _list_repairs(examples: Examples, hidden: list[Path], index: dict[str, str]) -> list[Repair]:
     """List the hidden folders that were skipped, and the tracks whose artist has another spelling in the index."""
     words = Message("a hidden folder with audio is not a class: it was skipped")
     return [Repair("hidden_folder", folder.name, words) for folder in hidden] + [

@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 from musicml.data.datasets.base import (
     Dataset,
-    Example,
     Excluded,
     Repair,
     check_classes,
@@ -32,6 +31,7 @@ from musicml.data.datasets.base import (
     list_visible_files,
     read_source,
 )
+from musicml.data.datasets.examples import Example, Examples
 from musicml.data.io import AUDIO_SUFFIXES
 from musicml.utils import Message, read_csv
 
@@ -176,7 +176,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         "single",
         "instrument",
         ("drum", "guitar", "piano", "violin"),
-        tuple(loaded.examples),
+        Examples(loaded.examples),
         (*train.lost, *test.lost, *loaded.excluded),
         read_source(root),
         tuple(loaded.notes),

@@ -14,7 +14,7 @@ from pathlib import Path
 from musicml.data.datasets.base import Dataset, read_source
 from musicml.utils import InputError, Message, suggest_names
 
-NOT_DATA = {"base", "folder", "group_table", "loading", "split_folders"}  # modules that are not datasets
+NOT_DATA = {"base", "examples", "folder", "group_table", "loading", "split_folders"}  # modules that are not datasets
 DATASET_NAMES = tuple(
     sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name not in NOT_DATA)
 )

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find_path, read_source
+from musicml.data.datasets.base import Dataset, Excluded, Repair, check_classes, find_path, read_source
+from musicml.data.datasets.examples import Example, Examples
 from musicml.utils import InputError, Message, read_csv, read_json
 
 Relevances = dict[str, dict[str, float]]  # clip → instrument → confidence of the annotators, in 0..1
@@ -43,10 +44,10 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     # groups: the same artist is never in train and test
     artists = {row["sample_key"]: row["artist_id"] for row in metadata}
     split_of = _read_splits(home)
-    examples = [
+    examples = Examples(
         Example(key, home, labels[key], f"artist {artists.get(key) or key}", split_of.get(key, ""), paths[key])
         for key in sorted(labels)
-    ]
+    )
     source = read_source(root)
     notes = _list_faults(relevances, names) if as_published else _list_notes(relevances)
     dataset = Dataset(
@@ -55,14 +56,14 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         "multi",
         "instrument",
         names,
-        tuple(examples),
+        examples,
         tuple(Excluded(*item) for item in sorted(excluded.items())),
         source,
         (*notes, SYNTHETIC_VGGISH) if source.get("sample") else tuple(notes),
         () if as_published else tuple(_list_repairs(relevances)),
         as_published,
         ("official", "artist"),
-        read_vggish(home, [example.id for example in examples]),
+        read_vggish(home, list(examples.ids)),
     )
     return check_classes(dataset, home)
 

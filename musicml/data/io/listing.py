@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, TYPE_OF_SUFFIX, detect_type
-from musicml.utils import InputError, Message, describe_os_error, make_printable
+from musicml.utils import InputError, Message, Texts, describe_os_error, make_printable
 
 # files that operating systems and archivers create in folders, in lower case
 SYSTEM_NAMES = {
@@ -44,15 +44,14 @@ class Listing:
     skipped : paths that cannot be read, such as links without a target
     """
 
-    files: list[str] = field(default_factory=list)
+    files: Texts = field(default_factory=Texts)
     skipped: list[Skipped] = field(default_factory=list)
 
 
 class _Task(NamedTuple):
-    """A path to visit; `chain` holds the real paths of the folders above it."""
+    """A folder to visit; `chain` holds the real paths of the folders above it."""
 
     path: str
-    is_folder: bool
     is_link: bool
     chain: tuple[str, ...]
 
@@ -78,7 +77,7 @@ def list_files(folders: Sequence[Path | str]) -> list[Listing]:
     for index in sorted(range(len(listings)), key=_find_linked(folders).__getitem__):  # real folders before linked ones
         path = os.fspath(folders[index])
         outer = os.path.realpath(os.path.dirname(os.path.abspath(path)))
-        links += [(listings[index], link) for link in _walk(_Task(path, True, True, (outer,)), listings[index], seen)]
+        links += [(listings[index], link) for link in _walk(_Task(path, True, (outer,)), listings[index], seen)]
     for listing, link in links:  # grows during the loop: linked folders contain further links
         links += [(listing, deeper) for deeper in _walk(link, listing, seen)]
     return listings
@@ -96,11 +95,11 @@ def _find_linked(folders: Sequence[Path | str]) -> list[bool]:
 
 def _walk(top: _Task, listing: Listing, seen: dict[str, str]) -> Iterator[_Task]:
     """Add the files below a folder to `listing`, and yield the links to folders."""
-    tasks = [top]
+    tasks: list[_Task | str] = [top]
     while tasks:
         task = tasks.pop()
-        if not task.is_folder:
-            listing.files.append(task.path)
+        if isinstance(task, str):
+            listing.files.append(task)
             continue
         real = os.path.realpath(task.path)
         if task.is_link:
@@ -111,13 +110,15 @@ def _walk(top: _Task, listing: Listing, seen: dict[str, str]) -> Iterator[_Task]
                 Skipped(task.path, Message("the same folder as {first}, which was already read", first=first))
             )
             continue
-        inner: list[_Task] = []
+        inner: list[_Task | str] = []
         for entry in _scan_folder(task.path):
             is_folder = os.path.isdir(entry.path)  # unlike the entry's own method, it never raises
             if is_folder and entry.is_symlink():
-                yield _Task(entry.path, True, True, (*task.chain, real))
-            elif is_folder or os.path.isfile(entry.path):
-                inner.append(_Task(entry.path, is_folder, False, (*task.chain, real) if is_folder else ()))
+                yield _Task(entry.path, True, (*task.chain, real))
+            elif is_folder:
+                inner.append(_Task(entry.path, False, (*task.chain, real)))
+            elif os.path.isfile(entry.path):
+                inner.append(entry.path)
             else:
                 listing.skipped.append(Skipped(entry.path, _explain_no_file(entry)))
         tasks += reversed(inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
@@ -29,25 +30,25 @@ def assign(
     is_even = len(set(wanted.values())) == 1  # as for the folds of a cross-validation
     wanted = {split: share for split, share in wanted.items() if share > 0}
     present = find_present(dataset) if present is None else present
-    n_groups, group_of = _number_groups(dataset, members)
+    n_groups, group_of = _assign_group_numbers(dataset, members)
     counts = np.zeros((n_groups, len(dataset.class_names)))
     np.add.at(counts, group_of, present[members])
     # noise decides between groups of equal size, so that another seed gives another split
-    counts += np.random.default_rng(seed).uniform(0, 1e-6, (n_groups, 1)) * (counts > 0)
+    np.add(counts, np.random.default_rng(seed).uniform(0, 1e-6, (n_groups, 1)), out=counts, where=counts > 0)
     split_of = spread_groups(counts, np.array(list(wanted.values())), is_even)
     return np.array(list(wanted), dtype=object)[split_of[group_of]]
 
 
 def find_present(dataset: Dataset) -> np.ndarray:
     """Return which class is present in which example, [shape=(n_examples, n_classes)], bool."""
-    return np.nan_to_num(dataset.targets()) > 0.5
+    examples = dataset.examples
+    sets = [[bool(labels.get(name)) for name in dataset.class_names] for labels in examples.label_sets]
+    return np.array(sets, dtype=bool).reshape(len(sets), len(dataset.class_names))[examples.label_of]
 
 
-def _number_groups(dataset: Dataset, members: np.ndarray) -> tuple[int, np.ndarray]:
+def _assign_group_numbers(dataset: Dataset, members: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of groups of `members`, and the index of each member's group, [shape=(n_members,)]."""
-    groups = [str(dataset.examples[member].group) for member in members]
-    index_of = {name: index for index, name in enumerate(sorted(set(groups)))}
-    return len(index_of), np.array([index_of[group] for group in groups], dtype=int)
+    return dataset.examples.take(members).assign_group_numbers()
 
 
 def spread_groups(counts: np.ndarray, shares: np.ndarray, is_even: bool) -> np.ndarray:
@@ -70,7 +71,8 @@ def spread_groups(counts: np.ndarray, shares: np.ndarray, is_even: bool) -> np.n
     for _ in range(int(has_class.any(axis=1).sum())):
         k = int(left.argmin())
         if k not in by_size:
-            by_size[k] = iter(np.argsort(-counts[:, k], kind="stable").tolist())
+            members = np.flatnonzero(has_class[:, k])
+            by_size[k] = iter(array("q", members[np.argsort(-counts[members, k], kind="stable")].tobytes()))
         group = next(group for group in by_size[k] if split_of[group] < 0)
         split_of[group] = split = _choose_split(k, int(left[k]), missing, is_covered, is_even)
         missing[split] -= counts[group]

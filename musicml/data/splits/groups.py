@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from musicml.data.datasets import Dataset
-from musicml.utils import InputError, Message
+from musicml.data.datasets import Dataset, Examples
+from musicml.utils import InputError, Message, TextMap, Texts
 
 Name = TypeVar("Name", bound=Hashable)
 # kind of split → the list that it needs
@@ -47,12 +47,8 @@ def regroup(dataset: Dataset, kind: str) -> Dataset:
     check_lists(dataset, kind)
     if not is_ungrouped_split(dataset.as_published, kind):
         return dataset
-    first: dict[str, str] = {}  # digest → id of the first file with this content
-    own = [first.setdefault(dataset.digests.get(example.id, example.id), example.id) for example in dataset.examples]
-    return replace(
-        dataset,
-        examples=tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True)),
-    )
+    examples = dataset.examples.separate_groups()
+    return replace(dataset, examples=examples.share_groups(_find_first(examples, dataset.digests)))
 
 
 def is_ungrouped_split(as_published: bool, kind: str) -> bool:
@@ -67,12 +63,15 @@ def group_identical_files(dataset: Dataset, digests: Mapping[str, str]) -> Datas
     ----------
     digests : example id → digest of the content of its file
     """
-    group_of: dict[str, str] = {}  # digest → group of the first file with this content
-    examples = [
-        replace(example, group=group_of.setdefault(digests.get(example.id, example.id), example.group))
-        for example in dataset.examples
-    ]
-    return replace(dataset, examples=tuple(examples), digests=dict(digests))
+    examples = dataset.examples.share_groups(_find_first(dataset.examples, digests))
+    return replace(dataset, examples=examples, digests=digests)
+
+
+def _find_first(examples: Examples, digests: Mapping[str, str]) -> np.ndarray:
+    """Return for each example the row of the first one with the same content, [shape=(n,)], int."""
+    if isinstance(digests, TextMap) and digests.names is examples.ids:  # no need to look up each of them
+        return digests.texts.find_first()
+    return Texts(digests.get(name, name) for name in examples.ids).find_first()
 
 
 def merge_groups(dataset: Dataset, cluster_of: Mapping[str, str]) -> Dataset:
@@ -85,11 +84,12 @@ def merge_groups(dataset: Dataset, cluster_of: Mapping[str, str]) -> Dataset:
     groups = [
         ("group", group) for group in sorted(set(dataset.groups), reverse=True)
     ]  # the first in sorted order gives the name
-    links = [(("group", example.group), ("cluster", cluster_of[example.id])) for example in dataset.examples]
+    links = [
+        (("group", group), ("cluster", cluster_of[name]))
+        for name, group in zip(dataset.examples.ids, dataset.groups, strict=True)
+    ]
     root_of = find_connected([*groups, *(cluster for _, cluster in links)], links)
-    names = (root_of[group][1] for group, _ in links)
-    examples = (replace(example, group=group) for example, group in zip(dataset.examples, names, strict=True))
-    return replace(dataset, examples=tuple(examples))
+    return replace(dataset, examples=dataset.examples.replace_groups(root_of[group][1] for group, _ in links))
 
 
 def find_connected(names: Iterable[Name], links: Iterable[tuple[Name, Name]]) -> dict[Name, Name]:

@@ -1,7 +1,7 @@
-"""Compute features in a temporary folder that is renamed once it is complete, with several processes if that is faster.
+"""Compute the shards of a cache that do not exist yet, with several processes if that is faster.
 
-Processes and not threads, because most of the work holds Python's global lock. A process returns its features as a
-file, because copying a file is much cheaper than sending arrays between processes.
+Processes and not threads, because most of the work holds Python's global lock. A process writes its shards itself,
+because sending arrays between processes takes longer.
 """
 
 from __future__ import annotations
@@ -9,230 +9,184 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
-import shutil
-import socket
-import tempfile
+import random
+import stat
 import time
-from array import array
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import Any
 
 from musicml.data.datasets import Dataset, Example
-from musicml.data.io import READER_VERSION, AudioSource
+from musicml.data.io import READER_VERSION
 from musicml.features import audio_features
-from musicml.utils import (
-    InputError,
-    Message,
-    count_processes,
-    describe_os_error,
-    has_exited,
-    make_progress_bar,
-    map_in_processes,
-    os_error_to_input_error,
-    to_dict,
-    write_json,
+from musicml.features.cache.shards import (
+    MANIFEST,
+    Layout,
+    make_owner_name,
+    read_shard_index,
+    remove_abandoned,
+    write_shard,
+    write_small_json,
 )
+from musicml.utils import count_processes, make_progress_bar, map_in_processes, os_error_to_input_error, to_dict
 
-UNFINISHED_PREFIX = ".making-"
-REMOVED_PREFIX = ".leaving-"
-ABANDONED_SECONDS = 86_400.0  # age after which an unfinished folder of another machine counts as abandoned
 N_TIMED_FILES = 4  # files timed in this process to estimate the rest, after a first one that pays for imports
 MIN_PARALLEL_SECONDS = 4.0  # of work left: processes take one second to start, and two halve the rest
-TASK_SECONDS = 0.2  # of work handed to a process at a time: long compared with the handing over, short for the bar
-MAX_TASK_FILES = 16
-COPY_SIZE = 2**20  # bytes at a time
+
+Job = tuple[int, list[tuple[str, str]]]  # the number of a shard, and path and name of each of its files
 
 
-@dataclass(frozen=True)
-class FileResult:
-    """The outcome of one file.
-
-    Attributes
-    ----------
-    length : number of frames, 1 for a picture, 0 for an unreadable file
-    refused : why it can't be read
-    warnings : tuple of sentences
-    """
-
-    length: int = 0
-    refused: str = ""
-    warnings: tuple[str, ...] = ()
-
-
-def compute_and_store(
-    dataset: Dataset, settings: Any, folder: Path, least_samples: int, processes: int | None = None
-) -> None:
-    """Compute every file's features into the folder `folder`, which appears only once it is complete.
-
-    Parameters
-    ----------
-    processes : as for `compute_all`
+def make_cache_folder(dataset: Dataset, settings: Any, folder: Path, least_samples: int, layout: Layout) -> None:
+    """Make the folder of a cache, with a manifest that says what belongs there.
 
     Raises
     ------
     InputError
         If the disk is full or not writable.
     """
+    about = {  # not part of the key, except for the settings; describes the features to readers
+        "dataset": dataset.name,
+        "sample": dataset.sample,
+        "kind": next(name for name, kind in audio_features.FEATURE_KINDS.items() if kind is type(settings)),
+        "settings": to_dict(settings),
+        "least_samples": least_samples,
+        "version": audio_features.FEATURES_VERSION,
+        "reader": READER_VERSION,
+        "n_files": layout.n_files,
+        "shard_files": layout.shard_files,
+        "row_shape": layout.row_shape,
+        "dtype": layout.dtype,
+    }
     try:
-        with make_temporary_folder(folder) as work:
-            index = _write_features(dataset, settings, least_samples, work, processes)
-            about = {  # not part of the key; describes the features to readers
-                "dataset": dataset.name,
-                "sample": dataset.sample,
-                "kind": next(name for name, kind in audio_features.FEATURE_KINDS.items() if kind is type(settings)),
-                "settings": to_dict(settings),
-                "least_samples": least_samples,
-                "version": audio_features.FEATURES_VERSION,
-                "reader": READER_VERSION,
-            }
-            write_json(work / "index.json", about | index)
-            publish_folder(work, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder.parent)
+        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(PermissionError):  # students of a class may share one cache, and go on with it
+            folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+        write_small_json(folder / MANIFEST, about)
     except OSError as error:
         raise os_error_to_input_error(error, folder) from error
 
 
-def _write_features(
-    dataset: Dataset, settings: Any, least_samples: int, work: Path, processes: int | None
-) -> dict[str, list | dict]:
-    """Write the features of all files one after another. Return frames per file, excluded files and warnings."""
-    lengths = array("q")
-    excluded: list[list[str]] = []
-    warnings: dict[str, list[str]] = {}
-    with open(work / "array.bin", "wb") as out:
-        results = compute_all(dataset.examples, settings, least_samples, work, out, processes)
-        bar = make_progress_bar("features", len(dataset.examples), results, has_lines=False, unit="file")
-        with contextlib.closing(results), bar:
-            for example, result in zip(dataset.examples, bar, strict=True):
-                lengths.append(result.length)
-                if result.refused:
-                    excluded.append([example.id, result.refused])
-                if result.warnings:
-                    warnings[example.id] = list(result.warnings)
-    return {"lengths": lengths.tolist(), "excluded": excluded, "warnings": warnings}
-
-
-def compute_all(
+def fill_cache(
     examples: Sequence[Example],
     settings: Any,
     least_samples: int,
     folder: Path,
-    out: BinaryIO,
+    layout: Layout,
+    missing: Sequence[int],
     processes: int | None = None,
-) -> Generator[FileResult]:
-    """Write the features of each file to `out`, in order, and yield the outcome of each.
+) -> None:
+    """Compute the missing shards, and show the progress.
+
+    Parameters
+    ----------
+    missing : numbers of the shards to compute
+    processes : as for `compute_shards`
+
+    Raises
+    ------
+    InputError
+        If the disk is full or not writable.
+    FileNotFoundError
+        If another process cleared the cache meanwhile.
+    """
+    n_done = len(examples) - sum(layout.count_files(number) for number in missing)
+    bar = make_progress_bar("features", len(examples), has_lines=False, unit="file", initial=n_done)
+    results = compute_shards(examples, settings, least_samples, folder, layout, missing, processes)
+    try:
+        remove_abandoned(folder)
+        with contextlib.closing(results), bar:
+            for n in results:
+                bar.update(n)
+    except OSError as error:
+        raise os_error_to_input_error(error, folder) from error
+    finally:
+        with contextlib.suppress(OSError):
+            remove_abandoned(folder)  # of workers that were stopped
+
+
+def compute_shards(
+    examples: Sequence[Example],
+    settings: Any,
+    least_samples: int,
+    folder: Path,
+    layout: Layout,
+    missing: Sequence[int],
+    processes: int | None = None,
+) -> Generator[int]:
+    """Compute shards, and yield the number of files done since the last time.
 
     Parameters
     ----------
     settings : which features
     least_samples : a shorter track is repeated up to this length
-    folder : where processes put what they have computed, until it is copied
+    folder, layout : of the cache
+    missing : numbers of the shards to compute
     processes : at most so many; 1 for this one alone, None for one per core if that is faster
     """
     n_processes = count_processes() if processes is None else processes
-    done, start_time, seconds_left = 0, time.perf_counter(), 0.0
-    for example in examples:
-        # a requested number of processes is used from the start; otherwise only if enough work is left
-        if n_processes > 1 and (processes or (done > N_TIMED_FILES and seconds_left > MIN_PARALLEL_SECONDS)):
-            break
-        yield _compute_file(example.file_path, example.id, settings, least_samples, out)
-        done += 1
-        if done == 1:
-            start_time = time.perf_counter()
-        else:
-            seconds_left = (time.perf_counter() - start_time) / (done - 1) * (len(examples) - done)
-    if done == len(examples):
-        return
-    seconds_each = seconds_left / (len(examples) - done) or TASK_SECONDS / 5
-    task_size = max(1, min(MAX_TASK_FILES, int(TASK_SECONDS / seconds_each)))
-    tasks = (
-        # strings: each `Path` would leave some memory behind in the process
-        ([(example.file_path, example.id) for example in examples[place : place + task_size]], f"{folder}/part-{place}")
-        for place in range(done, len(examples), task_size)
-    )
-    compute = functools.partial(_compute_part, settings=settings, least_samples=least_samples)
-    for results, part in map_in_processes(compute, tasks, n_processes):
-        with open(part, "rb") as source:
-            shutil.copyfileobj(source, out, COPY_SIZE)
-        os.unlink(part)
-        yield from results
+    options = {
+        "folder": Path(os.path.abspath(folder)),  # a worker on another machine may be in another folder
+        "layout": layout,
+        "settings": settings,
+        "least_samples": least_samples,
+    }
+    numbers = list(missing)
+    # in a random order, or processes that fill one cache would all compute the same shard at the same time
+    random.Random(make_owner_name()).shuffle(numbers)
+    # a requested number of processes is used from the start; otherwise only if enough work is left
+    if n_processes < 2 or not processes:
+        yield from _compute_alone(examples, layout, numbers, n_processes > 1, options)
+    jobs = (_make_job(examples, layout, number) for number in numbers)
+    if numbers:
+        yield from map_in_processes(functools.partial(_compute_shard, options=options), jobs, n_processes)
 
 
-def _compute_part(
-    task: tuple[Sequence[tuple[str, str]], str], settings: Any, least_samples: int
-) -> tuple[list[FileResult], str]:
-    """Write the features of a few files, each with its path and name, to one file, and return outcomes and path."""
-    jobs, part = task
-    with open(part, "wb") as out:
-        return [_compute_file(*job, settings, least_samples, out) for job in jobs], part
+def _compute_alone(
+    examples: Sequence[Example], layout: Layout, numbers: list[int], may_stop: bool, options: dict[str, Any]
+) -> Generator[int]:
+    """Compute shards in this process, and remove them from `numbers`.
+
+    If `may_stop`, stop once several processes are faster. A shard that was begun is then left to them, and a last
+    negative number takes its files back.
+    """
+    n_left, n_timed, start_time = sum(layout.count_files(number) for number in numbers), 0, 0.0
+    has_long_rest = False
+    while numbers and not has_long_rest:
+        n_of_shard = 0
+        with contextlib.closing(_compute_or_skip(_make_job(examples, layout, numbers[-1]), **options)) as results:
+            for n in results:
+                yield n
+                n_of_shard, n_left, n_timed = n_of_shard + n, n_left - n, n_timed + 1
+                if n_timed == 1:
+                    start_time = time.perf_counter()
+                    continue
+                seconds_left = (time.perf_counter() - start_time) / (n_timed - 1) * n_left
+                has_long_rest = may_stop and n_timed > N_TIMED_FILES and seconds_left > MIN_PARALLEL_SECONDS
+                if has_long_rest and n_of_shard < layout.count_files(numbers[-1]):
+                    yield -n_of_shard
+                    return
+        numbers.pop()
 
 
-def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int, out: BinaryIO) -> FileResult:
-    """Write the features of one file to `out`. A disk error while reading counts as an unreadable file."""
+def _make_job(examples: Sequence[Example], layout: Layout, number: int) -> Job:
+    """Return what a process needs to compute a shard. Strings, since each `Path` would leave some memory behind."""
+    files = examples[layout.get_files(number)]
+    return number, [(os.path.abspath(example.file_path), example.id) for example in files]
+
+
+def _compute_shard(job: Job, options: dict[str, Any]) -> int:
+    """Compute a shard in a worker process, and return its number of files."""
+    return sum(_compute_or_skip(job, **options))
+
+
+def _compute_or_skip(job: Job, folder: Path, layout: Layout, settings: Any, least_samples: int) -> Generator[int]:
+    """Compute a shard unless another process has written it meanwhile. Yield the number of files done each time."""
+    number, files = job
     try:
-        values, warnings = audio_features.compute_features(AudioSource(path, name), settings, least_samples)
-    except InputError as error:
-        return FileResult(refused=error.message)
-    except OSError as error:
-        return FileResult(
-            refused=Message(
-                "Expected {name} to be a readable file, but reading failed ({value}). Copy it again.",
-                name=name,
-                value=describe_os_error(error),
-            )
-        )
-    out.write(np.ascontiguousarray(values).data)
-    return FileResult(1 if isinstance(settings, audio_features.Pixels) else len(values), warnings=warnings)
-
-
-@contextlib.contextmanager
-def make_temporary_folder(folder: Path) -> Iterator[Path]:
-    """Make a folder to work in, removed afterwards unless it was renamed. Also remove those of dead processes."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for path in folder.parent.glob(".*"):
-        if is_abandoned(path):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{UNFINISHED_PREFIX}{make_owner_name()}-"))
-    try:
-        work.chmod(0o755)  # students of a class may share one cache
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def publish_folder(work: Path, folder: Path) -> None:
-    """Rename `work` to `folder`. If another process was faster, keep its equal result."""
-    try:
-        work.rename(folder)
-    except OSError:
-        if not (folder / "index.json").is_file():
-            raise
-
-
-# Names of unfinished folders, and which of them were abandoned by a killed process
-
-
-def make_owner_name() -> str:
-    """Return a name of this process for use in the cache, with the machine, since machines may share the folder."""
-    return f"{get_host_name()}-{os.getpid()}"
-
-
-def get_host_name() -> str:
-    """Return the machine's name in letters and digits only, since `-` separates the parts of a folder name."""
-    return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:40] or "here"
-
-
-def is_abandoned(path: Path) -> bool:
-    """Return whether an unfinished file or folder is of a dead process of this machine, or a day old."""
-    of_folder = re.fullmatch(rf"(?:{UNFINISHED_PREFIX}|{REMOVED_PREFIX})([A-Za-z0-9]+)-(\d+)-.*", path.name)
-    if of_folder and of_folder[1] == get_host_name():
-        return has_exited(int(of_folder[2]))
-    try:
-        newest = max(part.stat().st_mtime for part in (path, *path.glob("*")))
-    except OSError:  # removed meanwhile
-        return False
-    return time.time() - newest > ABANDONED_SECONDS
+        read_shard_index(folder, layout, number)
+        yield len(files)
+    except (FileNotFoundError, ValueError):
+        for _ in write_shard(folder, layout, number, files, settings, least_samples):
+            yield 1

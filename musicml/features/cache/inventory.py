@@ -1,6 +1,6 @@
 """List what the cache holds and how large it is, and clear it. Everything is computed again when needed.
 
-Processes that use the cache meanwhile are not disturbed: unfinished folders stay, and finished ones are renamed first.
+Processes that use the cache meanwhile are not disturbed: what they are writing stays, and the rest is renamed first.
 """
 
 from __future__ import annotations
@@ -16,8 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data import load_digests
-from musicml.features.cache.compute import REMOVED_PREFIX, is_abandoned, make_owner_name
-from musicml.utils import Message, parse_json
+from musicml.features.cache.shards import (
+    MANIFEST,
+    OLD_INDEX,
+    REMOVED_PREFIX,
+    UNFINISHED_PREFIX,
+    is_abandoned,
+    make_owner_name,
+    read_index,
+    read_manifest,
+)
+from musicml.utils import Message
 
 KEY = r"[0-9a-f]{24}"
 
@@ -58,8 +67,11 @@ def describe_entry(path: Path) -> CacheEntry:
     size = measure_size(path)
     if path.name.startswith("."):
         return CacheEntry("unfinished", Message("abandoned") if is_abandoned(path) else Message("in progress"), 0, size)
-    if path.is_dir() and (path / "index.json").is_file():
-        return CacheEntry("features", *_describe_features(path), size)
+    if _has_features(path):
+        try:
+            return CacheEntry("features", *_describe_features(path), size)
+        except (KeyError, TypeError, ValueError):
+            return CacheEntry("features", Message("damaged"), 0, size)
     if path.is_dir() and path.name.startswith("looks-"):
         return CacheEntry(Message("audit scans"), path.name.removeprefix("looks-").rpartition("-")[0], 0, size)
     if path.name.startswith("alike-"):
@@ -74,16 +86,39 @@ def describe_entry(path: Path) -> CacheEntry:
     return CacheEntry("other", path.name, 0, size)
 
 
+def _has_features(path: Path) -> bool:
+    """Return whether a folder of the cache has features in it, complete or not."""
+    return (path / MANIFEST).is_file() or (path / OLD_INDEX).is_file()
+
+
+def _is_growing(folder: Path) -> bool:
+    """Return whether a process is writing into a folder of features."""
+    return any(not is_abandoned(part) for part in folder.glob(f"{UNFINISHED_PREFIX}*"))
+
+
 def _describe_features(folder: Path) -> tuple[str, int]:
     """Return a description of a folder of features, and its number of files. Older ones lack a description."""
-    index = parse_json((folder / "index.json").read_text())
-    n = len(index["lengths"]) - len(index["excluded"])
-    if "kind" not in index:
-        return Message("from an older version"), n
-    settings = {**index["settings"], "least_samples": index["least_samples"]}
+    about, layout = read_manifest(folder)
+    if layout.is_old:
+        n_files, missing = len(about["lengths"]) - len(about["excluded"]), list[int]()
+    else:
+        index = read_index(folder, layout)
+        n_files, missing = int((index.lengths > 0).sum()), index.missing
+    if "kind" not in about:
+        return Message("from an older version"), n_files
+    settings = {**about["settings"], "least_samples": about["least_samples"]}
     words = " ".join(f"{name}={value}" for name, value in settings.items() if value)
-    data = f"{index['dataset']} (sample)" if index["sample"] else index["dataset"]
-    return f"{data}: {index['kind']} {words}", n
+    data = f"{about['dataset']} (sample)" if about["sample"] else about["dataset"]
+    words = f"{data}: {about['kind']} {words}"
+    if missing:
+        words = Message(
+            "{words} ({state}, {done} of {n_shards} shards)",
+            words=words,
+            state=Message("in progress") if _is_growing(folder) else Message("interrupted"),
+            done=layout.n_shards - len(missing),
+            n_shards=layout.n_shards,
+        )
+    return words, n_files
 
 
 def measure_size(path: Path) -> int:
@@ -101,8 +136,8 @@ def clear_cache(root: Path) -> int:
     for path in sorted(Path(root).glob("*")) if Path(root).is_dir() else []:
         if path.name.startswith("."):
             freed += remove_entry(path) if is_abandoned(path) else 0
-        elif path.is_dir() and (path / "index.json").is_file():
-            freed += remove_entry(move_aside(path))  # readers see all of it or nothing
+        elif _has_features(path):
+            freed += 0 if _is_growing(path) else remove_entry(move_aside(path))  # readers see all of it or nothing
         elif path.is_dir():  # an audit may be writing into it: keep the folder and its unfinished files
             freed += sum(
                 remove_entry(part) for part in path.glob("*") if not part.name.startswith(".") or is_abandoned(part)

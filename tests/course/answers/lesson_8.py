@@ -34,15 +34,52 @@ def compute_with_unknown_absent(scores, labels):
     return compute_average_precision(scores, np.nan_to_num(labels))
 
 
+def compute_count(table):
+    return (~np.isnan(table)).sum(axis=0)
+
+
+def compute_precision(scores, labels):
+    ranked = rank(scores, labels)
+    return np.cumsum(ranked) / np.arange(1, len(ranked) + 1), np.cumsum(ranked) / ranked.sum()
+
+
+def compute_without_first_rank(scores, labels):
+    precision, recall = compute_precision(scores, labels)
+    return (np.diff(recall) * precision[1:]).sum()
+
+
+def compute_unsorted(scores, labels):
+    return compute_average_precision(-np.arange(len(labels)), labels)
+
+
 ANSWERS = {
     "8.1": (0.5, (1.0, 0.05)),
-    "8.2": (compute_share, (compute_share_by_row, compute_share_by_comparison)),
+    "8.2": (
+        compute_share,
+        (
+            compute_share_by_row,
+            compute_share_by_comparison,
+            compute_count,
+            lambda table: np.nanmean(table, axis=0),
+            lambda table: None,
+            lambda table: np.zeros(20) + 0.1,
+        ),
+    ),
     "8.3": (5, (1, 0.2)),
-    "8.4": (0.25, (1.0, 0.075)),
-    "8.5": (compute_average_precision, (compute_with_unknown_absent, compute_mean_precision)),
-    "8.6": (0.75, (0.5, 1.0)),
-    "8.7": (0.49, (0.71, 0.8)),
+    "8.4": (0.25, (1.0, 0.075, 0.2, 25)),
+    "8.5": (
+        compute_average_precision,
+        (
+            compute_with_unknown_absent,
+            compute_mean_precision,
+            compute_without_first_rank,
+            compute_unsorted,
+            lambda scores, labels: None,
+        ),
+    ),
+    "8.6": (0.75, (0.5, 1.0, 75)),
+    "8.7": (0.49, (0.71, 0.8, 0.36)),
     "8.8": (6, (120, 30)),
-    "8.9": (28 / 36, (1 / 3, 1.0)),
-    "8.10": ({"b", "c"}, ({"b"}, {"b", "d"})),
+    "8.9": (28 / 36, (1 / 3, 1.0, 9 / 12, 77.8)),
+    "8.10": (["B", "(c)"], ({"b"}, {"B", "d"})),
 }
