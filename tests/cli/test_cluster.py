@@ -97,6 +97,7 @@ def test_ctrl_c_stops_what_workers_do(connected, tmp_path):
 
 def test_folds_and_their_predictions_are_those_of_one_process(cluster, tones, tones_toml, musicml, tmp_path):
     words = ["train", tones_toml, "--folder", tones, "--data-root", tmp_path / "data", "--set", "data.folds=3"]
+    words += ["--set", "data.split=group"]
     found = []
     for place, more in (("alone", []), ("cluster", ["--cluster", cluster.address])):
         code, out, err = musicml(*words, "--runs", tmp_path / place, *more)
@@ -229,7 +230,8 @@ def test_without_dask_the_command_that_installs_it_is_named(musicml, monkeypatch
 
 SBATCH = """#!/bin/sh
 echo "$@" >> {folder}/submitted
-setsid sh "$1" > {folder}/log 2>&1 &
+cp "$1" {folder}/job.sh  # as SLURM does: the script is removed at once
+setsid sh {folder}/job.sh > {folder}/log 2>&1 &
 echo $! > {folder}/pid
 echo "Submitted batch job 1"
 """
