@@ -64,7 +64,7 @@ class TrainingOptions:
     monitor: str = define_option("val_loss", choices=("val_loss", "val_accuracy"))  # defines best and improvement
     precision: str = define_option("auto", choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"))
     compile: str = define_option("auto", choices=("auto", "none", "xla"))  # compile training steps with XLA
-    devices: str = define_option("one", choices=("one", "all"))  # all: each trains on a part of every batch
+    devices: str = define_option("first", choices=("first", "all"))  # all: each trains on a part of every batch
 
 
 def check_schedule(training: TrainingOptions, file: str) -> None:

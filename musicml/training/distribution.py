@@ -73,7 +73,7 @@ class Devices:
             raise InputError(
                 "Expected training.batch_size to be a multiple of the {n_devices} devices, and at least {n_devices} "
                 "clips, got a batch size of {batch_size} and {n_clips} clips. Change it with "
-                "`--set training.batch_size=N`, or train on one device with `--set training.devices=one`.",
+                "`--set training.batch_size=N`, or train on one device with `--set training.devices=first`.",
                 n_devices=self.n,
                 batch_size=batches.batch_size,
                 n_clips=n_clips,
@@ -145,9 +145,9 @@ def make_own_folder(run: Run | None = None) -> Path:
 
 
 def choose_devices(setting: str) -> Devices:
-    """Return the devices for an experiment's `training.devices`: `one`, or `all` that the backend finds."""
+    """Return the devices for an experiment's `training.devices`: `first`, or `all` that the backend finds."""
     backend = import_keras().backend.backend()
-    if setting == "one" or backend not in ("tensorflow", "jax"):
+    if setting == "first" or backend not in ("tensorflow", "jax"):
         return Devices()
     return _mirror_tensorflow() if backend == "tensorflow" else _distribute_jax()
 

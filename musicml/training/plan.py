@@ -335,7 +335,7 @@ def _list_notes(experiment: Experiment, sample: FileSample, models: Models, step
         notes.append(Message(SMALLER, asked=asked, used=used))
     if cache > memory and experiment.kind != "vggish":
         notes.append(Message(FROM_DISK, cache=f"{cache / 1e9:.1f} GB", memory=f"{memory / 1e9:.1f} GB"))
-    if steps and experiment.training.devices != "one":
+    if steps and experiment.training.devices != "first":
         notes.append(ONE_DEVICE)
     if steps and _has_gpu():
         notes.append(ON_GPU)

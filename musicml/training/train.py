@@ -137,7 +137,7 @@ def resume_run(run: Run, folder: Path | None = None, data_root: Path | None = No
 
 def _is_secondary(experiment: Experiment) -> bool:
     """Connect the processes of this command, if it trains on all devices, and return whether another one leads."""
-    if experiment.training is None or experiment.training.devices == "one":
+    if experiment.training is None or experiment.training.devices == "first":
         return False
     connect_processes()
     return is_secondary()

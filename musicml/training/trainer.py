@@ -138,7 +138,7 @@ def train_network(
 
     info, experiment, material, clips = run.info, job.experiment, job.material, job.clips
     training = experiment.training
-    if training.devices == "one":
+    if training.devices == "first":
         device.take_one_gpu()
     # free the memory of models that this process trained before
     keras.backend.clear_session()

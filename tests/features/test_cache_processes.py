@@ -136,7 +136,7 @@ def test_what_a_killed_process_had_to_do_the_first_one_does(sounds, tmp_path):
     layout, contents = shards.Layout(60, 2, (16,), "float32"), []
     for name, processes in (("killed", 2), ("alone", 1)):
         (tmp_path / name).mkdir()
-        results = compute.compute_shards(sounds.examples * 6, MEL, 0, tmp_path / name, layout, range(30), processes)
+        results = compute.compute_shards((*sounds.examples,) * 6, MEL, 0, tmp_path / name, layout, range(30), processes)
         n_done = next(results)
         if processes == 2:
             from joblib.externals import loky
@@ -194,7 +194,7 @@ def test_the_processes_of_a_killed_parent_finish_their_shard_and_end(folder, tmp
     code = (
         "from musicml.features.cache import compute, shards\n"
         "layout = shards.Layout(30_000, 10, (16,), 'float32')\n"
-        "examples = datasets.load_folder(root / 'sounds').examples * 3000\n"
+        "examples = (*datasets.load_folder(root / 'sounds').examples,) * 3000\n"
         "for n in compute.compute_shards(examples, mel, 0, root / 'store', layout, range(3000), 2):\n"
         "    print(n, flush=True)\n"
     )

@@ -88,7 +88,7 @@ def test_two_devices_of_tensorflow_train_as_one_and_resume(recurrent_toml, tones
     pytest.importorskip("tensorflow")
     # 34 clips for training: the last batch has 6
     changes = {"training.batch_size": 14, "training.ema": 0.9}
-    rows = train("one all all_resumed", recurrent_toml, tones, data_root, tmp_path / "runs", changes)
+    rows = train("first all all_resumed", recurrent_toml, tones, data_root, tmp_path / "runs", changes)
     assert [device for _, _, device in rows] == ["CPU", "2 x CPU", "2 x CPU"]
     assert_equal_weights([path for _, path, _ in rows])
 
@@ -145,7 +145,7 @@ def test_no_batch_of_validation_looks_like_a_part_or_leaves_a_device_without_a_c
 def test_four_devices_of_jax_and_two_processes_train_as_one_device(recurrent_toml, tones, data_root, tmp_path):
     changes = {"training.batch_size": 8}
     four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    one, whole = train("one all", recurrent_toml, tones, data_root, tmp_path / "runs", changes, **four)
+    one, whole = train("first all", recurrent_toml, tones, data_root, tmp_path / "runs", changes, **four)
     assert (one[2], whole[2]) == ("CPU", "4 x CPU")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -153,15 +153,6 @@ def test_of_several_classes_at_once_only_what_was_looked_for_counts():
     assert tune.score_files(job, learned) == pytest.approx((1 + (1 + 2 / 3) / 2) / 2)
 
 
-class Poison(dict):
-    """Labels that end the test if anyone reads them."""
-
-    def __getitem__(self, key):
-        raise AssertionError("a test label was read")
-
-    get = items = values = keys = __iter__ = __getitem__
-
-
 @pytest.mark.parametrize("text", [TONES, CNN])
 def test_nothing_of_the_test_side_is_read(text, searched, tmp_path, monkeypatch):
     prepared, poisoned = preparation.prepare_data, []
@@ -172,18 +163,21 @@ def test_nothing_of_the_test_side_is_read(text, searched, tmp_path, monkeypatch)
         examples = list(material.dataset.examples)
         array = np.array(material.features.array)
         for index in test:
-            examples[index] = replace(examples[index], labels=Poison())
+            wrong = next(name for name in material.dataset.class_names if name != examples[index].label)
+            examples[index] = replace(examples[index], labels={wrong: True})
             begin = material.features.begin[index]
             array[begin : begin + material.features.length[index]] = np.nan
         poisoned.extend(test)
         dataset = replace(material.dataset, examples=tuple(examples))
         return replace(material, dataset=dataset, features=replace(material.features, array=array))
 
-    monkeypatch.setattr(tune, "prepare_data", prepare_poisoned)
     table = TREES if text is TONES else "training.learning_rate = [0.01]\n"
     changes = {} if text is TONES else {"training.epochs": 1}
-    found = searched(written(tmp_path, text, table), changes, trials=2)
+    plain = searched(written(tmp_path, text, table), changes, trials=2)
+    monkeypatch.setattr(tune, "prepare_data", prepare_poisoned)
+    found = searched(written(tmp_path, text, table), changes, trials=2, root=tmp_path / "poisoned")
     assert len(poisoned) >= 3 and all(np.isfinite(trial.value) and not trial.why for trial in found.trials)
+    assert [trial.value for trial in found.trials] == pytest.approx([trial.value for trial in plain.trials], rel=1e-4)
 
 
 @pytest.mark.numeric
