@@ -50,6 +50,8 @@ def train_and_evaluate(args: argparse.Namespace) -> int:
         raise InputError("--resume continues with the settings of the run. Leave out --set and --seed.")
     if args.resume and args.plan:
         raise InputError("--plan estimates a new training. Give an experiment instead of --resume.")
+    if args.cluster and args.plan:
+        raise InputError("--plan estimates this machine. Give the number of a cluster's workers with --workers.")
     if args.workers and not args.plan:
         raise InputError("--workers only says which times --plan estimates. Add --plan, or leave it out.")
     if args.plan:
