@@ -16,6 +16,7 @@ import os
 import platform
 import queue
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -209,10 +210,9 @@ def count_workers() -> int:
 @functools.cache
 def get_versions_of_process() -> dict[str, str]:
     """Return the versions that must be equal on a client and its workers."""
-    from musicml import __version__
-
+    version = sys.modules["musicml"].__version__  # its code imports higher rooms, so it can't be imported here
     python, backend = ".".join(platform.python_version_tuple()[:2]), choose_backend()
-    versions = {"musicml": __version__, "Python": python, "backend": backend}
+    versions = {"musicml": version, "Python": python, "backend": backend}
     for name, packages in {**PACKAGES, backend: BACKEND_PACKAGES.get(backend, [])}.items():
         for package in packages:
             with contextlib.suppress(metadata.PackageNotFoundError):
