@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,12 +23,12 @@ SPLITS = {"piece", "track", "artist"}
 
 
 def _compute_double_softmax(n_classes: int) -> float:
-    return float(np.e / (np.e + n_classes - 1))
+    return float(math.e / (math.e + n_classes - 1))
 
 
 def _compute_from_scores(n_classes: int) -> float:
     """Return softmax's highest value if the other scores were left out of the exponential."""
-    return float(np.e / (np.e + n_classes))
+    return float(math.e / (math.e + n_classes))
 
 
 def _make_function_test(function: Callable[[int], float]) -> Callable[[Any], bool]:

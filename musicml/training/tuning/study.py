@@ -51,7 +51,7 @@ def open_study(folder: Path, maximize: bool, warm_epochs: int) -> Iterator[optun
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # trials are logged in our own words
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        lock = _JournalLock(folder / JOURNAL)
+        lock: Any = _JournalLock(folder / JOURNAL)
         lock.acquire()  # repairs the journal
         lock.release()
         try:
@@ -107,13 +107,13 @@ def claim_trial(study: optuna.Study, search_space: space.Space, folder: Path, se
 
     with contextlib.ExitStack() as stack:
         with hold_folder(folder, None):  # one process at a time, so that they make no more trials than wanted
-            for trial in study.get_trials(states=(TrialState.RUNNING,)):
-                place = trial.user_attrs.get("place")
+            for running in study.get_trials(states=(TrialState.RUNNING,)):
+                place = running.user_attrs.get("place")
                 if place is None or not is_locked(_get_lock_path(folder, place)):
-                    requeue_trial(study, trial, died=True)
+                    requeue_trial(study, running, died=True)
             states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-            taken = {trial.user_attrs["place"] for trial in study.get_trials(deepcopy=False, states=states)}
-            trial = None
+            taken = {done.user_attrs["place"] for done in study.get_trials(deepcopy=False, states=states)}
+            trial: Any = None
             if len(taken) < trials:
                 trial = suggest_trial(study, search_space, seed, trials)
                 place = next(place for place in itertools.count(1) if place not in taken)
