@@ -4,7 +4,7 @@ python -m benchmarks                       # all fast ones, some minutes
 python -m benchmarks prediction            # or unlike, hostile, strangers, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
 python -m benchmarks synthetic_to_real     # or half_precision; both need MUSICML_SHARED_DATA
-python -m benchmarks coverage              # or significance, scale, plan: simulations of some minutes
+python -m benchmarks coverage              # or significance, scale, plan, cluster: simulations of some minutes
 python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
 python -m benchmarks --work DIR            # keep sample data and runs in DIR for the next time
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    cluster,
     coverage,
     dashboard,
     features,
@@ -53,8 +54,8 @@ QUICK += (warm_start,)
 # their names on the command line and in benchmarks/results, in the order of QUICK
 NAMES = ("prediction", "unlike", "hostile", "strangers", "dashboard", "features", "memory", "steps", "again")
 # these need neither data nor runs
-SIMULATED = {"coverage": coverage, "significance": significance, "scale": scale, "plan": plan}
-BOUNDED = {"scale": scale, "plan": plan}  # the command fails if one of their bounds is broken
+SIMULATED = {"coverage": coverage, "significance": significance, "scale": scale, "plan": plan, "cluster": cluster}
+BOUNDED = {"scale": scale, "plan": plan, "cluster": cluster}  # the command fails if one of their bounds is broken
 LONG = ("frozen", "synthetic_to_real", "half_precision", *SIMULATED, *recipes.MEASURES)  # only run if they are named
 DESCRIBERS = {
     **{name: module.describe_results for name, module in zip(NAMES, QUICK, strict=True)},

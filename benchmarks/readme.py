@@ -35,6 +35,7 @@ TITLES = {
     "again": "Time until training starts",
     "memory": "Memory",
     "plan": "Plans of large trainings",
+    "cluster": "Overhead of a local cluster",
     "scale": "Growth with the number of files",
     "steps": "XLA on a CPU",
     "prediction": "Predictions",

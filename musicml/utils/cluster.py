@@ -152,12 +152,12 @@ def _start_local_cluster(n_workers: int | None) -> Iterator[Any]:
     from distributed import LocalCluster
 
     # a killed worker is started again; on a busy machine this takes longer than the 15 s after which dask gives it up
-    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}):
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}), _restore_environment():
         with _ignore_ctrl_c():  # in the workers too, which inherit it
             cluster = LocalCluster(
                 n_workers=n_workers or joblib.cpu_count(),
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # dask always starts its server: on any port, and not on the network
                 memory_limit=0,  # as without a cluster: dask's own limit would pause workers that use much memory
                 silence_logs=logging.CRITICAL,
             )
@@ -174,7 +174,10 @@ def _start_slurm_cluster(n_jobs: int | None) -> Iterator[Any]:
         from dask_jobqueue import SLURMCluster
 
         settings = dask.config.get("jobqueue.slurm")  # filled with defaults by the import
-        cluster = SLURMCluster(processes=settings["processes"] or settings["cores"])
+        cluster = SLURMCluster(
+            processes=settings["processes"] or settings["cores"],
+            scheduler_options={"dashboard_address": "127.0.0.1:0", **settings["scheduler-options"]},
+        )
     except ImportError:
         raise InputError('--cluster slurm needs dask-jobqueue. Run `pip install "musicml[cluster]"`.') from None
     except (ValueError, TypeError) as error:
@@ -187,6 +190,22 @@ def _start_slurm_cluster(n_jobs: int | None) -> Iterator[Any]:
         cluster.adapt(minimum_jobs=n_jobs or 1, maximum_jobs=n_jobs or 1)  # jobs that have ended are submitted again
         logger.info(Message("waiting for SLURM to start the first of {n} jobs", n=n_jobs or 1))
         yield cluster
+
+
+@contextlib.contextmanager
+def _restore_environment() -> Iterator[None]:
+    """Restore what dask sets in this process for its workers, such as their number of threads, after the block."""
+    import dask
+
+    names = [*dask.config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED"]
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
