@@ -152,7 +152,12 @@ def _start_local_cluster(n_workers: int | None) -> Iterator[Any]:
     from distributed import LocalCluster
 
     # a killed worker is started again; on a busy machine this takes longer than the 15 s after which dask gives it up
-    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}), _restore_environment():
+    settings = {
+        "distributed.deploy.lost-worker-timeout": "10 minutes",
+        # dask's value has workers return freed memory at once, and every large array then costs page faults
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    }
+    with dask.config.set(settings), _restore_environment():
         with _ignore_ctrl_c():  # in the workers too, which inherit it
             cluster = LocalCluster(
                 n_workers=n_workers or joblib.cpu_count(),
