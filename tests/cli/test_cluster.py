@@ -41,7 +41,7 @@ cluster_check.read_token = lambda path: "" if "runs" in str(path) else cluster_c
 """
 
 
-# workers that take a tenth of a second for each shard, and log those that they begin
+# workers that take a third of a second for each shard, and log those that they begin
 SLOW_SHARDS = """
 import time
 from musicml.features.cache import compute
@@ -51,7 +51,7 @@ if not hasattr(compute, "write"):  # dask may load this twice
 def write_slowly(folder, layout, number, *more):
     with open({log!r}, "a") as log:
         log.write(f"{{number}}\\n")
-    time.sleep(0.1)
+    time.sleep(0.3)
     return compute.write(folder, layout, number, *more)
 
 compute.write_shard = write_slowly
