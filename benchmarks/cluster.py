@@ -10,6 +10,7 @@ affects both. The clock starts once every process has finished its first tasks.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
@@ -79,7 +80,8 @@ def _time_tasks(examples: list[Any], folder: Path, n_processes: int) -> float:
     from musicml.features import LogMel
     from musicml.features.cache import compute, shards
 
-    layout = shards.make_layout(len(examples), LogMel())
+    # shards as of a large dataset
+    layout = dataclasses.replace(shards.make_layout(len(examples), LogMel()), shard_files=shards.MAX_SHARD_FILES)
     folder.mkdir()
     numbers = range(layout.n_shards)
     results = compute.compute_shards(examples, LogMel(), 0, folder, layout, numbers, n_processes)

@@ -37,6 +37,7 @@ MAX_SECONDS_WITHOUT_WORKERS = 60.0  # a killed worker is started again sooner, i
 # whose versions must be equal on all machines, or results may differ
 PACKAGES = {"Keras": ["keras"], "NumPy": ["numpy"], "dask": ["distributed"]}
 BACKEND_PACKAGES = {"tensorflow": ["tensorflow", "tensorflow-cpu"], "jax": ["jax"]}
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT_SIZE = -1, -3, 2**25  # options of mallopt, and glibc's own limit in bytes
 LOST_JOB = Message("it ended several workers, most likely because memory ran out: start workers with more memory")
 
 _client: Any = None  # of the cluster that this process is connected to
@@ -152,12 +153,7 @@ def _start_local_cluster(n_workers: int | None) -> Iterator[Any]:
     from distributed import LocalCluster
 
     # a killed worker is started again; on a busy machine this takes longer than the 15 s after which dask gives it up
-    settings = {
-        "distributed.deploy.lost-worker-timeout": "10 minutes",
-        # dask's value has workers return freed memory at once, and every large array then costs page faults
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
-    }
-    with dask.config.set(settings), _restore_environment():
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}), _restore_environment():
         with _ignore_ctrl_c():  # in the workers too, which inherit it
             cluster = LocalCluster(
                 n_workers=n_workers or joblib.cpu_count(),
@@ -287,12 +283,12 @@ def map_on_cluster(
                 raise InputError(
                     "All workers of the cluster are gone. The last job was {job}. Memory may have run out. Start "
                     "workers again, and run the same command to continue.",
-                    job=_describe_job(min(pending.values())[1]),
+                    job=_describe_job(*min(pending.values(), key=lambda item: item[0])),
                 )
             with contextlib.suppress(queue.Empty):
                 future = finished.get(timeout=POLL_SECONDS)
                 place, job = pending.pop(future)
-                results[place] = _get_result(future, job, on_loss)
+                results[place] = _get_result(future, place, job, on_loss)
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             client.cancel(list(pending), force=True)
@@ -318,7 +314,7 @@ def _make_lost_scheduler_error() -> InputError:
     return InputError("The scheduler of the cluster is gone. Start it again, and run the same command to continue.")
 
 
-def _get_result(future: Any, job: Any, on_loss: Callable[[Any], Any] | None) -> Any:
+def _get_result(future: Any, place: int, job: Any, on_loss: Callable[[Any], Any] | None) -> Any:
     """Return a job's result, or raise its error."""
     from concurrent.futures import CancelledError
 
@@ -333,7 +329,7 @@ def _get_result(future: Any, job: Any, on_loss: Callable[[Any], Any] | None) -> 
             "{n} workers were killed one after another by the same job, {job}. Memory has probably run out: start "
             "workers with more of it, or fewer on each machine.",
             n=error.allowed_failures + 1,
-            job=_describe_job(job),
+            job=_describe_job(place, job),
         ) from None
     except CancelledError:  # nobody else cancels a job
         raise _make_lost_scheduler_error() from None
@@ -348,9 +344,9 @@ def _get_result(future: Any, job: Any, on_loss: Callable[[Any], Any] | None) -> 
         ) from error
 
 
-def _describe_job(job: Any) -> str:
-    """Describe a job in one line."""
-    return make_printable(job if isinstance(job, str) else str(job))
+def _describe_job(place: int, job: Any) -> str:
+    """Return a job's own text, such as a path, or else its number: the text of other objects can fill pages."""
+    return Message("number {n}", n=place + 1) if type(job).__str__ is object.__str__ else make_printable(str(job))
 
 
 def _log_event(event: tuple[float, Any]) -> None:
@@ -371,6 +367,7 @@ def _call_on_worker(call: _Call, task: bytes) -> Any:
     _is_worker, worker = True, get_worker()
     check_worker(get_versions_of_process(), call.versions, worker.state.nthreads, worker.address)
     _limit_threads(call.workers.get(_get_host(worker.address), 1))
+    _keep_freed_memory()
     try:
         with _send_messages(worker, call), _interrupt_if_cancelled(worker, worker.get_current_task()):
             function, job = cloudpickle.loads(task)
@@ -415,6 +412,18 @@ def _limit_threads(n_workers: int) -> None:
     n_cores = max(1, joblib.cpu_count() // n_workers)
     for name in ("TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT"):
         os.environ.setdefault(name, str(n_cores))
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep freed memory for the next array, as in any other process.
+
+    Dask starts workers that return it at once, and every large array then costs page faults: computing features takes
+    more than twice as long. Only glibc has these settings.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(M_MMAP_THRESHOLD, KEPT_SIZE)
+        set_option(M_TRIM_THRESHOLD, 2 * KEPT_SIZE)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import platform
 import signal
 import sys
 import threading
@@ -15,12 +16,19 @@ from musicml.data.datasets import loading
 from musicml.experiment import run as runs
 from musicml.experiment.process import get_machine_info
 from musicml.features import audio_features, cache
+from musicml.features.cache import compute
 from musicml.utils import cluster as clusters
 from musicml.utils import connect_cluster, count_processes, map_in_processes
 from musicml.utils.errors import InputError
 from tests.conftest import TONES, write_tone
 from tests.evaluation.test_replication import PIECES, as_published
-from tests.fixtures.cluster_jobs import kill_once, log_and_square, sleep_until_interrupted
+from tests.fixtures.cluster_jobs import (
+    count_page_faults,
+    kill_always,
+    kill_once,
+    log_and_square,
+    sleep_until_interrupted,
+)
 from tests.fixtures.command_output import one_object
 from tests.fixtures.dask_cluster import start_cluster
 
@@ -311,6 +319,31 @@ def test_jobs_of_slurm_are_workers(tmp_path, monkeypatch):
         assert len((tmp_path / "submitted").read_text().splitlines()) == 1
     finally:
         os.killpg(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc returns memory to the system at once")
+def test_workers_keep_freed_memory_for_the_next_array(tmp_path, monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")  # as dask starts workers
+    with start_cluster(tmp_path, n_workers=1) as cluster, connect_cluster(cluster.address):
+        _, n_faults = map_in_processes(count_page_faults, [50, 50], 2)
+    assert n_faults < 5_000  # 25,600 if each array is new memory
+
+
+def test_a_job_that_kills_each_worker_is_named_in_one_line():
+    import dask
+
+    files = [("/data/a.wav", "a"), ("/data/b.wav", "b"), ("/data/c.wav", "c")]
+    texts = {
+        "/data/a.wav ... /data/c.wav": compute.Job(3, files),
+        "/data/a.wav": compute.Job(3, files[:1]),
+        "/data/c.toml": "/data/c.toml",
+        "number 1": ("a long tuple",) * 1000,
+        "number 1 ": [("sound", "/data/a.wav", "a")],
+    }
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), connect_cluster("local:1"):
+        for text, job in texts.items():
+            with pytest.raises(InputError, match=rf"by the same job, {text.strip()}\. Memory"):
+                list(map_in_processes(kill_always, [job], 2))
 
 
 def test_the_workers_of_this_machine_survive_a_kill_and_leave_the_environment_as_it_was(tmp_path):

@@ -14,7 +14,7 @@ import stat
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from musicml.data.datasets import Dataset, Example
 from musicml.data.io import READER_VERSION
@@ -33,7 +33,22 @@ from musicml.utils import count_processes, make_progress_bar, map_in_processes, 
 N_TIMED_FILES = 4  # files timed in this process to estimate the rest, after a first one that pays for imports
 MIN_PARALLEL_SECONDS = 4.0  # of work left: processes take one second to start, and two halve the rest
 
-Job = tuple[int, list[tuple[str, str]]]  # the number of a shard, and path and name of each of its files
+
+class Job(NamedTuple):
+    """A shard to compute.
+
+    Attributes
+    ----------
+    number : of the shard
+    files : path and name of each of its files
+    """
+
+    number: int
+    files: list[tuple[str, str]]
+
+    def __str__(self) -> str:
+        """Return the paths of the first and the last file."""
+        return " ... ".join(dict.fromkeys(self.files[place][0] for place in (0, -1)))
 
 
 def make_cache_folder(dataset: Dataset, settings: Any, folder: Path, least_samples: int, layout: Layout) -> None:
@@ -173,7 +188,7 @@ def _compute_alone(
 def _make_job(examples: Sequence[Example], layout: Layout, number: int) -> Job:
     """Return what a process needs to compute a shard. Strings, since each `Path` would leave some memory behind."""
     files = examples[layout.get_files(number)]
-    return number, [(os.path.abspath(example.file_path), example.id) for example in files]
+    return Job(number, [(os.path.abspath(example.file_path), example.id) for example in files])
 
 
 def _compute_shard(job: Job, options: dict[str, Any]) -> int:
