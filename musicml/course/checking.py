@@ -20,6 +20,7 @@ LANGUAGES = ("en", "id")
 MAX_REPR = 60  # characters of an answer that feedback repeats
 MARKS = " \t\n.:()"  # around a letter, as in "b)"
 LINE_WIDTH = 90  # characters
+RETURNS_NOTHING = Message("Your function returns nothing. Does it end with `return` and the result?")
 
 Predicate = Callable[[Any], bool]
 
@@ -246,7 +247,7 @@ def read_letters(answer: Any) -> set[str]:
     TypeError
         If the answer has other values than text.
     """
-    return set("".join([answer] if isinstance(answer, str) else answer).casefold()) - set(" ,;{}\"'")
+    return set("".join([answer] if isinstance(answer, str) else answer).casefold()) - set(" ,;.:(){}\"'")
 
 
 def is_letters(letters: str) -> Predicate:
@@ -305,9 +306,7 @@ def _describe_failure(number: str, exercise: Exercise, answer: Any, error: Excep
     """Return the message for an answer that could not be tested."""
     if isinstance(error, UnexpectedResultError):
         if error.result is None:
-            return Message(
-                "{number}: your function returns nothing. Does it end with `return` and the result?", number=number
-            )
+            return Message("{number}: not right yet. {hint}", number=number, hint=RETURNS_NOTHING)
         return Message(
             "{number}: expected {expected}, but yours returned {result}.",
             number=number,

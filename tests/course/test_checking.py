@@ -82,7 +82,7 @@ def test_a_function_that_fails_is_named_with_its_error(monkeypatch):
 @pytest.mark.parametrize(
     ("result", "reply"),
     [
-        (None, "1.2: your function returns nothing. Does it end with `return` and the result?"),
+        (None, "1.2: not right yet. Your function returns nothing. Does it end with `return` and the result?"),
         ([1, 2], "1.2: expected a function of an array that returns one number, but yours returned [1, 2]."),
         (np.zeros((9, 9)), "1.2: expected a function of an array that returns one number, but yours returned ndarray."),
     ],

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import Exercise, Mistake, is_near, is_set, is_text
+from musicml.course.checking import RETURNS_NOTHING, Exercise, Mistake, is_near, is_set, is_text
 from musicml.utils import Message
 
 SAMPLE_RATE = 22_050
 N_FFT = 2048
 HOP_LENGTH = 512
-RETURNS_NOTHING = Message("Your function returns nothing. Does it end with `return` and the result?")
 
 # kernel height, kernel width, input channels, filters, bias
 LAYERS = ((3, 3, 1, 16, True), (3, 3, 16, 32, False), (5, 2, 4, 7, True))

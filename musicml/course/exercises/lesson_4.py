@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import Exercise, Mistake, is_between, is_near, is_text
+from musicml.course.checking import RETURNS_NOTHING, Exercise, Mistake, is_between, is_near, is_text
 from musicml.utils import Message
 
 N_FRAMES, N_FEATURES, N_UNITS = 7, 4, 3  # of the sequence with which `run_rnn` is tested
 TRAIN, TEST = ["a", "a", "b", "c", "f"], ["a", "a", "b", "d"]  # one artist per track
 SECONDS_PER_FRAME = 512 / 22_050
-RETURNS_NOTHING = Message("Your function returns nothing. Does it end with `return` and the result?")
 
 
 def run_rnn(x: np.ndarray, W: np.ndarray, U: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from musicml.course.checking import (
+    RETURNS_NOTHING,
     Exercise,
     Mistake,
     Predicate,
@@ -115,7 +116,7 @@ EXERCISES: dict[str, Exercise] = {
         mistakes=(
             Mistake(
                 is_missing_return(OUTPUTS, MEAN, VARIANCE, GAMMA, BETA),
-                Message("Your function returns nothing. Does it end with return?"),
+                RETURNS_NOTHING,
             ),
             Mistake(
                 _is_normalized(
@@ -218,7 +219,7 @@ EXERCISES: dict[str, Exercise] = {
         mistakes=(
             Mistake(
                 is_missing_return(PIXELS),
-                Message("Your function returns nothing. Does it end with return?"),
+                RETURNS_NOTHING,
             ),
             Mistake(
                 _is_scaled(PIXELS / 127.5 - 1),

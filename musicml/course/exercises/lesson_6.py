@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from musicml.course.checking import (
+    RETURNS_NOTHING,
     Exercise,
     Mistake,
     has_letters,
@@ -206,7 +207,7 @@ EXERCISES = {
             ),
             Mistake(
                 is_missing_return(7, 10),
-                Message("Your function returns nothing. Does it end with return?"),
+                RETURNS_NOTHING,
             ),
             Mistake(
                 lambda function: np.size(function(7, 10)) == 1,
@@ -274,7 +275,7 @@ EXERCISES = {
         mistakes=(
             Mistake(
                 is_missing_return(*_make_clustered()),
-                Message("Your function returns nothing. Does it end with return?"),
+                RETURNS_NOTHING,
             ),
             Mistake(
                 _is_wide(0.1, 0.5),
@@ -361,7 +362,7 @@ EXERCISES = {
         mistakes=(
             Mistake(
                 is_missing_return(np.array(LEADS[0])),
-                Message("Your function returns nothing. Does it end with return?"),
+                RETURNS_NOTHING,
             ),
             Mistake(
                 _is_flip(lambda leads: (abs(_list_sums(leads)) > abs(leads.sum())).mean()),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import Exercise, Mistake, Predicate, is_array, is_between, is_near, is_set, is_text
+from musicml.course.checking import RETURNS_NOTHING, Exercise, Mistake, Predicate, is_array, is_between, is_near, is_set, is_text
 from musicml.utils import Message
 
 # rows of made-up label tables, each with the number of files that have more than one class
@@ -196,7 +196,7 @@ EXERCISES = {
             ),
             Mistake(
                 lambda answer: answer(CLASSES[0]) is None,
-                Message("Your function returns nothing. Does it end with a return?"),
+                RETURNS_NOTHING,
             ),
             Mistake(_is_rounded, Message("Your function rounds its result. Return all decimals.")),
         ),
@@ -346,7 +346,7 @@ EXERCISES = {
             ),
             Mistake(
                 lambda answer: answer(list(TABLES[0][0])) is None,
-                Message("Your function returns nothing. Does it end with a return?"),
+                RETURNS_NOTHING,
             ),
             Mistake(
                 lambda answer: hasattr(answer(list(TABLES[0][0])), "__len__"),

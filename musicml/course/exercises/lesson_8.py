@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import Exercise, Mistake, Predicate, is_array, is_between, is_near
+from musicml.course.checking import (
+    RETURNS_NOTHING,
+    Exercise,
+    Mistake,
+    Predicate,
+    has_letters,
+    is_array,
+    is_between,
+    is_letters,
+    is_near,
+)
 from musicml.utils import Message
 
 # 8.2: the shares of known cells in the columns, in the rows and in the whole table all differ
@@ -20,7 +30,6 @@ N_PRESENT = 3
 
 SESSIONS, CLASSES, TAKES = 6, 5, 4  # 8.8
 BEST_OF_ROOMS, N_FILES = 9 + 10 + 9, 36  # 8.9: files of the most frequent class of each room
-TOO_GOOD = {"b", "c"}  # 8.10
 
 
 def compute_average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -74,23 +83,6 @@ def _average_unsorted() -> float:
     return compute_average_precision(-np.arange(len(SCORES)), LABELS)
 
 
-def _read_letters(answer: Any) -> set[str]:
-    """Return the letters of an answer in lower case, without brackets."""
-    if isinstance(answer, str):
-        raise TypeError("a text, not several letters")
-    return {str(letter).strip(" ().").casefold() for letter in answer}
-
-
-def _has_letters(*letters: str) -> Predicate:
-    """Make a predicate: the answer has exactly these letters."""
-    return lambda answer: _read_letters(answer) == set(letters)
-
-
-def _includes_letter(letter: str) -> Predicate:
-    """Make a predicate: the answer has this letter, perhaps with others."""
-    return lambda answer: letter in _read_letters(answer)
-
-
 EXERCISES = {
     "8.1": Exercise(
         Message("a probability between 0 and 1"),
@@ -142,7 +134,7 @@ EXERCISES = {
             ),
             Mistake(
                 _apply_to_table(_is_none),
-                Message("Your function returns nothing. Does it end with a return?"),
+                RETURNS_NOTHING,
             ),
             Mistake(
                 _apply_to_table(lambda shares: len(shares) == 20),
@@ -238,7 +230,7 @@ EXERCISES = {
             ),
             Mistake(
                 _apply_to_ranking(_is_none),
-                Message("Your function returns nothing. Does it end with a return?"),
+                RETURNS_NOTHING,
             ),
         ),
         Message("Remove the clips without a label, sort by score, and use np.cumsum for the number of hits."),
@@ -329,23 +321,23 @@ EXERCISES = {
     ),
     "8.10": Exercise(
         Message("a set of letters"),
-        _has_letters(*TOO_GOOD),
+        is_letters("bc"),
         (
             Mistake(
-                _includes_letter("d"),
+                has_letters("d"),
                 Message("A simple baseline makes a result easier to judge. It does not make it look better."),
             ),
-            Mistake(_includes_letter("e"), Message("This sentence states a limit. It changes no number.")),
+            Mistake(has_letters("e"), Message("This sentence states a limit. It changes no number.")),
             Mistake(
-                _includes_letter("a"),
+                has_letters("a"),
                 Message("This sentence describes the data. It is small, but that alone makes no result too good."),
             ),
             Mistake(
-                _has_letters("b"),
+                is_letters("b"),
                 Message("That one is right. Look for another sentence, about how the reported number was selected."),
             ),
             Mistake(
-                _has_letters("c"),
+                is_letters("c"),
                 Message("That one is right. Look for another sentence: can two takes of one session be in two folds?"),
             ),
         ),
