@@ -5,14 +5,17 @@
 
 OpenMIC (20,000 clips of 10 s, ogg) and FMA-large (100,000 tracks of 30 s, mp3) are simulated: 50 files of synthetic
 sound, each listed many times. The plan reads a few of the listed files. For the comparison, the features of 2,000 files
-and an epoch on them are computed as in a training, and the seconds grow in proportion to the files. The seconds of
-starting processes do not grow, so a tenth of the files is computed too. Plans are made before and after each of these
-measurements, and their mean counts, since other load on the machine affects both.
+and an epoch on them are computed as in a training, and the seconds grow in proportion to the files. Starting processes
+and compiling a model take as long for any number of files, so a quarter of the files is computed too.
+
+The speed of a machine changes while this runs. So the files are divided among five rounds, with a plan before and after
+each. A round's extrapolation is compared with the mean of both plans, and the median of the rounds counts.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import tempfile
 import time
@@ -28,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 N_COMPUTED = 2_000
 N_DISTINCT = 50
 MAX_ERROR = 0.25
-N_EPOCHS = 2  # the first one compiles, and the second one counts
+N_ROUNDS = 5  # odd, so that the median is one of them
 
 
 @dataclass(frozen=True)
@@ -51,31 +54,31 @@ LISTINGS = {
 
 
 def measure(n_computed: int = N_COMPUTED) -> dict[str, Any]:
-    """Compare plan and extrapolation for each dataset: name → what → both values and their ratio."""
-    results = {}
+    """Compare plan and extrapolation for each dataset: name → what → both values and their ratios."""
+    results: dict[str, Any] = {}
     for name, listing in LISTINGS.items():
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             _write_sounds(root, listing)
-            plans = [_plan(root, name)]
-            extrapolated, dataset = _extrapolate_features(root, name, n_computed)
-            plans.append(_plan(root, name))
-            extrapolated |= _extrapolate_epoch(root, name, dataset)
-            plans.append(_plan(root, name))
-        # what is measured between two plans is compared with their mean
-        planned = {what: (plans[0][what] + plans[1][what]) / 2 for what in plans[0]}
-        planned["epoch_seconds"] = (plans[1]["epoch_seconds"] + plans[2]["epoch_seconds"]) / 2
-        results[name] = {
-            what: {
-                "plan": float(f"{planned[what]:.4g}"),
-                "extrapolated": float(f"{extrapolated[what]:.4g}"),
-                "ratio": round(planned[what] / extrapolated[what], 3),
-            }
-            for what in extrapolated
-        }
+            plans, extrapolations = [_plan(root, name)], []
+            for _ in range(N_ROUNDS):
+                extrapolations.append(_extrapolate(root, name, n_computed // N_ROUNDS))
+                plans.append(_plan(root, name))
+        results[name] = {what: _compare(what, plans, extrapolations) for what in extrapolations[0]}
         results[name] |= {"files": listing.n_files, "computed": n_computed}
-        results[name]["planning_seconds"] = round(planned["planning_seconds"], 1)
+        results[name]["planning_seconds"] = round(statistics.median(plan["planning_seconds"] for plan in plans), 1)
     return results
+
+
+def _compare(what: str, plans: list[dict[str, float]], extrapolations: list[dict[str, float]]) -> dict[str, Any]:
+    """Compare each round's extrapolation of one value with the mean of the plans before and after it."""
+    pairs = [
+        ((before[what] + after[what]) / 2, extrapolated[what])
+        for before, after, extrapolated in zip(plans[:-1], plans[1:], extrapolations, strict=True)
+    ]
+    rounds = [round(planned / extrapolated, 3) for planned, extrapolated in pairs]
+    planned, extrapolated = (float(f"{statistics.median(column):.4g}") for column in zip(*pairs, strict=True))
+    return {"plan": planned, "extrapolated": extrapolated, "ratio": statistics.median(rounds), "rounds": rounds}
 
 
 def list_broken_bounds(results: dict[str, Any]) -> list[str]:
@@ -144,52 +147,63 @@ def _plan(root: Path, name: str) -> dict[str, float]:
     }
 
 
-def _extrapolate_features(root: Path, name: str, n_computed: int) -> tuple[dict[str, float], Any]:
-    """Compute the features of a part of the listing, extrapolate to the whole, and also return the part."""
+def _extrapolate(root: Path, name: str, n_computed: int) -> dict[str, float]:
+    """Compute the features of a part of the listing, train an epoch on it, and extrapolate to the whole."""
+    from musicml.data.datasets import SPLITS
+
+    listing, seconds = LISTINGS[name], []
+    for n in (n_computed // 4, n_computed):
+        with tempfile.TemporaryDirectory(dir=root) as folder:
+            dataset = _make_dataset(root, name, n)
+            feature_seconds, features = _time_features(Path(folder), name, dataset)
+            epoch_seconds, split = _time_epoch(Path(folder), name, dataset)
+            seconds.append((feature_seconds, epoch_seconds))
+    size = int(features.length.sum()) * features.array.shape[1] * features.array.dtype.itemsize
+    durations = [soundfile.info(path).duration for path in root.glob(f"*.{listing.suffix}")]
+    scale, n_used = listing.n_files / n_computed, sum(len(split.indices(part)) for part in SPLITS)
+    return {
+        "feature_seconds": (seconds[1][0] - seconds[0][0]) / 0.75 * scale,
+        "cache_bytes": size * scale,
+        "hours": float(np.mean(durations)) * listing.n_files / 3600,
+        "epoch_seconds": (seconds[1][1] - seconds[0][1]) / 0.75 * listing.n_files / n_used,
+    }
+
+
+def _time_features(folder: Path, name: str, dataset: Any) -> tuple[float, Any]:
+    """Compute the features of a dataset as training does. Return the seconds and the features."""
     from musicml.data import digest_examples
     from musicml.features import get_features
     from musicml.training import make_clip_spec
     from musicml.utils import count_processes
 
-    listing, experiment, seconds = LISTINGS[name], _read_experiment(name), {}
-    for n in (n_computed // 10, n_computed):
-        dataset, cache = _make_dataset(root, name, n), root / f"data-{n}/.features"
-        dict(digest_examples(dataset, cache))  # reading all files once is a part of its own in the plan
-        least, start_time = make_clip_spec(experiment).least_samples, time.perf_counter()
-        _, features = get_features(dataset, experiment.features, cache, least, count_processes())
-        seconds[n] = time.perf_counter() - start_time
-    size = int(features.length.sum()) * features.array.shape[1] * features.array.dtype.itemsize
-    durations = [soundfile.info(path).duration for path in root.glob(f"*.{listing.suffix}")]
-    scale = listing.n_files / n_computed
-    return {
-        "feature_seconds": (seconds[n_computed] - seconds[n_computed // 10]) / 0.9 * scale,
-        "cache_bytes": size * scale,
-        "hours": float(np.mean(durations)) * listing.n_files / 3600,
-    }, dataset
+    experiment, cache = _read_experiment(name), folder / ".features"
+    dict(digest_examples(dataset, cache))  # reading all files once is a part of its own in the plan
+    least, start_time = make_clip_spec(experiment).least_samples, time.perf_counter()
+    _, features = get_features(dataset, experiment.features, cache, least, count_processes())
+    return time.perf_counter() - start_time, features
 
 
-def _extrapolate_epoch(root: Path, name: str, dataset: Any) -> dict[str, float]:
-    """Train on a part of the listing whose features are cached, and extrapolate to the whole."""
-    from musicml.data.datasets import SPLITS
+def _time_epoch(folder: Path, name: str, dataset: Any) -> tuple[float, Any]:
+    """Train one epoch on a dataset whose features are in `folder`. Return its seconds and the split."""
     from musicml.experiment import start_run
     from musicml.training import prepare_data, trainer
 
-    experiment, n = _read_experiment(name, **{"training.epochs": N_EPOCHS}), len(dataset.examples)
+    experiment = _read_experiment(name, **{"training.epochs": 1})
     # each file is in a group of its own here, as in the plan, although their contents repeat
     with mock.patch("musicml.training.preparation.group_identical_files", lambda dataset, digests: dataset):
-        material = prepare_data(experiment, dataset, root / f"data-{n}", 0)
-    run = start_run(root / "run", name, 0, experiment.text, {"data": {"root": str(root / "data"), "hash": ""}})
+        material = prepare_data(experiment, dataset, folder, 0)
+    run = start_run(folder / "run", name, 0, experiment.text, {"data": {"root": str(folder), "hash": ""}})
     trainer.train_model(run, trainer.TrainingJob(experiment, material))
-    n_used = sum(len(material.split.indices(split)) for split in SPLITS)
-    seconds = float(run.table("history.csv")[-1]["seconds"])
-    return {"epoch_seconds": seconds * LISTINGS[name].n_files / n_used}
+    return float(run.table("history.csv")[-1]["seconds"]), material.split
 
 
 def describe_results(results: dict[str, Any]) -> list[str]:
     """Describe the results, one line per estimate."""
     return [
         f"{name}, {results[name]['files']} files, {what.replace('_', ' ')}: plan {row['plan']:g}, extrapolated from "
-        f"{results[name]['computed']} files {row['extrapolated']:g} (ratio {row['ratio']:.2f})"
+        f"{results[name]['computed']} files {row['extrapolated']:g} (ratio {row['ratio']:.2f}; rounds: "
+        + ", ".join(f"{ratio:.2f}" for ratio in row["rounds"])
+        + ")"
         for name in LISTINGS
         if name in results
         for what, row in results[name].items()
