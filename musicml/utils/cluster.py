@@ -105,7 +105,7 @@ def _make_connection_error(address: str, has_scheduler: bool) -> InputError:
     if has_scheduler:
         return InputError(
             "The cluster at {address} has no workers. Start one on each machine: `dask worker {address} --nworkers "
-            "auto --nthreads 1`.",
+            "-1 --nthreads 1`.",
             address=address,
         )
     return InputError(
