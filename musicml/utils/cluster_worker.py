@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any, NamedTuple
 
-from musicml.utils.errors import InputError
-from musicml.utils.terminal import PACKAGE, choose_backend, get_log_prefix, set_log_prefix
+from musicml.utils.errors import InputError, make_readable
+from musicml.utils.terminal import PACKAGE, choose_backend, get_log_prefix, is_hidden, set_log_prefix
 
 POLL_SECONDS = 1.0  # between two looks at a task that may have been cancelled
 # whose versions must be equal on all machines, or results may differ
@@ -137,7 +137,10 @@ def _send_messages(worker: Any, call: Call) -> Iterator[None]:
 
         def emit(self, record: logging.LogRecord) -> None:
             """Send one message, with the name of the experiment before it if there are several."""
-            worker.log_event(call.topic, (record.levelno, get_log_prefix() + record.getMessage().strip("\n")))
+            if not is_hidden():
+                # dask ends a worker that sends a file name which is not valid UTF-8
+                text = make_readable(record.getMessage().strip("\n"))
+                worker.log_event(call.topic, (record.levelno, get_log_prefix() + text))
 
     handler, level = Sender(call.level), PACKAGE.level
     PACKAGE.addHandler(handler)

@@ -27,6 +27,7 @@ from tests.fixtures.cluster_jobs import (
     kill_always,
     kill_once,
     log_and_square,
+    log_in_secret,
     sleep_until_interrupted,
 )
 from tests.fixtures.command_output import one_object
@@ -108,6 +109,13 @@ def test_results_come_in_order_with_the_messages_of_their_workers(connected, cap
     assert list(map_in_processes(abs, range(-40, 0), 3, batch_size="auto")) == list(range(40, 0, -1))
     with pytest.raises(TypeError, match="bad operand"):
         list(map_in_processes(abs, [1, "a"], 3))
+
+
+def test_what_a_worker_logs_is_shown_only_if_it_is_without_a_cluster(connected, caplog):
+    caplog.set_level(logging.INFO, "musicml")
+    assert list(map_in_processes(log_in_secret, [1], 3)) == [1]
+    wait_until(lambda: caplog.messages)
+    assert caplog.messages == [r"Cort\xe9ge.wav"]
 
 
 def test_ctrl_c_stops_what_workers_do(connected, tmp_path):
