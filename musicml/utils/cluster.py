@@ -36,6 +36,10 @@ _client: Any = None  # of the cluster that this process is connected to
 _patience = 0.0  # seconds to wait for a worker if all are gone
 
 
+class LostClusterError(InputError):
+    """Raised when the scheduler or all workers have ended, so that no other job can be done either."""
+
+
 def get_client() -> Any:
     """Return dask's client of the cluster that this process is connected to, or None."""
     return _client
@@ -91,7 +95,10 @@ def connect_cluster(address: str | None) -> Iterator[None]:
             raise _make_connection_error(address, has_scheduler=False) from error
         _client, _patience = client, math.inf if is_queued else MAX_SECONDS_WITHOUT_WORKERS
         stack.callback(_disconnect)
-        yield
+        try:
+            yield
+        except LostClusterError as error:
+            raise InputError("{error} Then run the same command again.", error=error.message) from None
 
 
 def _disconnect() -> None:
@@ -214,7 +221,8 @@ def map_on_cluster(
     call = Call(f"musicml-{name}", PACKAGE.getEffectiveLevel(), get_versions_of_process(), {})
     pending, results = dict[Any, tuple[int, Any]](), dict[int, Any]()  # future → place and job; place → result
     numbered, due, finished = enumerate(jobs), 0, queue.SimpleQueue[Any]()
-    addresses, last_check, last_seen = list[str](), float("-inf"), time.monotonic()  # of the workers
+    # of the workers; an error says that the scheduler has ended since the last map
+    addresses, last_check, last_seen = _list_addresses(client), float("-inf"), time.monotonic()
     client.subscribe_topic(call.topic, _log_event)
     try:
         while True:
@@ -234,9 +242,9 @@ def map_on_cluster(
             if not pending:
                 return
             if time.monotonic() - last_seen > _patience:
-                raise InputError(
+                raise LostClusterError(
                     "All workers of the cluster are gone. The last job was {job}. Memory may have run out. Start "
-                    "workers again, and run the same command to continue.",
+                    "workers again.",
                     job=_describe_job(*min(pending.values(), key=lambda item: item[0])),
                 )
             with contextlib.suppress(queue.Empty):
@@ -254,18 +262,18 @@ def _list_addresses(client: Any) -> list[str]:
 
     Raises
     ------
-    InputError
+    LostClusterError
         If the scheduler is gone.
     """
     try:
         return list(client.nthreads())
-    except (OSError, ValueError, AttributeError):  # depending on when the connection broke
+    except Exception:  # of any kind, depending on when the connection broke
         raise _make_lost_scheduler_error() from None
 
 
-def _make_lost_scheduler_error() -> InputError:
+def _make_lost_scheduler_error() -> LostClusterError:
     """Return the error for a scheduler that ended while jobs were running."""
-    return InputError("The scheduler of the cluster is gone. Start it again, and run the same command to continue.")
+    return LostClusterError("The scheduler of the cluster is gone. Start it again.")
 
 
 def _get_result(future: Any, place: int, job: Any, on_loss: Callable[[Any], Any] | None) -> Any:
@@ -287,9 +295,12 @@ def _get_result(future: Any, place: int, job: Any, on_loss: Callable[[Any], Any]
         ) from None
     except CancelledError:  # nobody else cancels a job
         raise _make_lost_scheduler_error() from None
-    except (ImportError, AttributeError, RuntimeError) as error:
+    except Exception as error:
+        if future.status != "error":  # the job has a result, which could not be fetched
+            raise _make_lost_scheduler_error() from None
         # dask wraps the scheduler's error in a RuntimeError
-        if "musicml" not in f"{error} {error.__cause__}":
+        is_import = isinstance(error, (ImportError, AttributeError, RuntimeError))
+        if not is_import or "musicml" not in f"{error} {error.__cause__}":
             raise
         raise InputError(
             "The scheduler or a worker has no musicml, or another version ({error}). Install the same on each machine, "

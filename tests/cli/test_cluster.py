@@ -9,16 +9,19 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from musicml.data.datasets import loading
+from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.experiment.process import get_machine_info
 from musicml.features import audio_features, cache
 from musicml.features.cache import compute
+from musicml.training import preparation, train
+from musicml.utils import LostClusterError, connect_cluster, count_processes, hold_lock, map_in_processes
 from musicml.utils import cluster as clusters
-from musicml.utils import connect_cluster, count_processes, map_in_processes
 from musicml.utils.errors import InputError
 from tests.conftest import TONES, write_tone
 from tests.evaluation.test_replication import PIECES, as_published
@@ -64,6 +67,22 @@ def write_slowly(folder, layout, number, *more):
     return compute.write(folder, layout, number, *more)
 
 compute.write_shard = write_slowly
+"""
+
+
+# workers that finish the first fold alone
+SLOW_FOLDS = """
+import time
+from musicml.training import train
+if not hasattr(train, "write"):  # dask may load this twice
+    train.write = train.train_and_write
+
+def write_slowly(run, *more, **options):
+    if run.path.name != "1":
+        time.sleep(60)
+    return train.write(run, *more, **options)
+
+train.train_and_write = write_slowly
 """
 
 
@@ -182,6 +201,45 @@ def test_folds_and_their_predictions_are_those_of_one_process(cluster, tones, to
     assert found[0] == found[1]
 
 
+def test_folds_go_on_after_a_killed_scheduler(tones, tones_toml, musicml, started, tmp_path, monkeypatch):
+    """Folds that are done are kept, and the folder of the run may be named as seen from here."""
+    monkeypatch.chdir(tmp_path)
+    words = ["train", tones_toml, "--folder", tones, "--set", "data.folds=3", "--set", "data.split=group"]
+    (tmp_path / "slow.py").write_text(SLOW_FOLDS)
+    with start_cluster(tmp_path / "first", "--preload", tmp_path / "slow.py") as first:
+        process = started(*words, "--cluster", first.address)
+        folds = "runs/*/folds/*/run.json"
+        wait_until(lambda: sum('"trained"' in path.read_text() for path in tmp_path.glob(folds)) == 1)
+        first.scheduler.kill()
+        _, err = process.communicate(timeout=60)
+    (run,) = runs.list_runs(tmp_path / "runs")
+    hint = f"Then resume with `musicml train --resume {run.path}`."
+    assert process.returncode == 2 and "The scheduler of the cluster is gone. Start it again." in err
+    assert err.splitlines()[-1].endswith(hint) and "Traceback" not in err and "distributed" not in err
+    (done,) = (path for path in tmp_path.glob(folds) if '"trained"' in path.read_text())
+    before = done.stat().st_mtime_ns
+    with start_cluster(tmp_path / "second") as second:
+        code, _, err = musicml("train", "--resume", run.path.relative_to(tmp_path), "--cluster", second.address)
+    assert code == 0 and done.stat().st_mtime_ns == before
+    assert sorted(path.parent.parent.parent for path in tmp_path.rglob("folds/*/run.json")) == [run.path] * 3
+
+
+def test_a_fold_that_a_worker_out_of_reach_still_trains_is_not_trained_twice(
+    tones, tones_toml, musicml, tmp_path, monkeypatch
+):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    words = ["--folder", tones, "--data-root", tmp_path / "data", "--runs", tmp_path / "runs"]
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "train_and_write", stop)
+        assert musicml("train", tones_toml, *words, "--set", "data.folds=3", "--set", "data.split=group")[0] == 130
+    (run,) = runs.list_runs(tmp_path / "runs")
+    with hold_lock(run.path / ".fold-1.lock", run.path, None):
+        code, _, err = musicml("train", "--resume", run.path)
+    assert code == 2 and f"Fold 1 of {run.name} is being trained by another process." in err
+
+
 def test_a_leak_is_that_of_one_process(cluster, groups, tones_toml, musicml, tmp_path):
     words = ["leak", tones_toml, "--folder", groups, "--data-root", tmp_path, "--seeds", 1, "--json"]
     results = []
@@ -248,6 +306,41 @@ def test_three_processes_and_then_a_cluster_make_exactly_as_many_trials_as_asked
     states = [json.loads((path / "run.json").read_text()) for path in sorted((home / "trials").iterdir())]
     assert len(states) == 12 and all(state["process"]["id"] != os.getpid() for state in states[7:])
     assert not list(home.glob(".*"))
+
+
+def test_only_the_end_of_the_cluster_keeps_train_all_from_the_next_experiment(tones, tones_toml, monkeypatch, tmp_path):
+    errors = iter([MemoryError("no memory"), InputError("no data"), LostClusterError("all gone")])
+
+    def get_features(*arguments):
+        raise next(errors)
+
+    monkeypatch.setattr(preparation, "is_sample_data", lambda *arguments: True)
+    monkeypatch.setattr(preparation, "load_dataset", lambda *arguments: loading.load_folder(tones))
+    monkeypatch.setattr(preparation, "get_features", get_features)
+    with pytest.raises(LostClusterError, match="all gone"):
+        for _ in range(3):
+            preparation.compute_features(config.read_experiment(tones_toml), tmp_path, "sample")
+    assert not list(errors)
+
+
+@pytest.mark.parametrize("status", ["finished", "cancelled", "error"])
+def test_a_result_that_cannot_be_fetched_is_no_error_of_its_job(status):
+    def fetch():
+        raise ConnectionError("the connection broke")
+
+    future = SimpleNamespace(result=fetch, status=status)
+    with pytest.raises(ConnectionError if status == "error" else LostClusterError):
+        clusters._get_result(future, 0, "job", None)
+
+
+def test_a_scheduler_that_ended_between_two_maps_is_named(monkeypatch):
+    def list_workers():
+        raise Exception("Client is closed")
+
+    monkeypatch.setattr(clusters, "_client", SimpleNamespace(nthreads=list_workers))
+    for use in (count_processes, lambda: list(map_in_processes(abs, [1], 2))):
+        with pytest.raises(LostClusterError, match="The scheduler of the cluster is gone"):
+            use()
 
 
 def list_of_workers(out):
