@@ -12,10 +12,13 @@ import logging
 import math
 import os
 import queue
+import re
 import signal
+import sys
 import threading
 import time
 import uuid
+import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
@@ -65,20 +68,23 @@ def connect_cluster(address: str | None) -> Iterator[None]:
         yield
         return
     try:
+        import dask
         import distributed
     except ImportError:
         raise InputError(
             '--cluster needs dask, which is not installed. Run `pip install "musicml[cluster]"` on each machine.'
         ) from None
     for name in logging.root.manager.loggerDict:
-        if name.startswith("distributed"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # its errors are explained here
-    kind, _, count = address.partition(":")
+        if name.startswith(("distributed", "tornado", "asyncio")):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors are explained here
+    kind = address.partition(":")[0]
     with contextlib.ExitStack() as stack:
-        if kind in ("local", "slurm") and (not count or count.isdecimal()):
+        # a job may have many files
+        stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize}))
+        if match := re.fullmatch(r"(?:local|slurm)(?::([1-9]\d{0,3}))?", address):
             start = _start_local_cluster if kind == "local" else _start_slurm_cluster
-            target = stack.enter_context(start(int(count) if count else None))
-        elif ":" in address:
+            target = stack.enter_context(start(int(match[1]) if match[1] else None))
+        elif ":" in address and kind not in ("local", "slurm"):
             target = address
         else:
             raise InputError(
@@ -86,12 +92,14 @@ def connect_cluster(address: str | None) -> Iterator[None]:
                 address=address,
             )
         try:
-            client = stack.enter_context(distributed.Client(target, timeout=CONNECT_SECONDS, name="musicml"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about versions, which are checked on each worker
+                client = stack.enter_context(distributed.Client(target, timeout=CONNECT_SECONDS, name="musicml"))
             is_queued = kind == "slurm"  # for hours perhaps
             client.wait_for_workers(1, timeout=None if is_queued else CONNECT_SECONDS)
         except TimeoutError as error:
             raise _make_connection_error(address, has_scheduler="client" in locals()) from error
-        except (OSError, ValueError) as error:
+        except Exception as error:  # of many types, such as OverflowError for a port above 65535
             raise _make_connection_error(address, has_scheduler=False) from error
         _client, _patience = client, math.inf if is_queued else MAX_SECONDS_WITHOUT_WORKERS
         stack.callback(_disconnect)
@@ -131,13 +139,15 @@ def _start_local_cluster(n_workers: int | None) -> Iterator[Any]:
 
     # a killed worker is started again; on a busy machine this takes longer than the 15 s after which dask gives it up
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}), _restore_environment():
-        with _ignore_ctrl_c():  # in the workers too, which inherit it
+        with _ignore_ctrl_c(), _restore_environment():  # in the workers too, which inherit both
             cluster = LocalCluster(
                 n_workers=n_workers or joblib.cpu_count(),
                 threads_per_worker=1,
                 dashboard_address="127.0.0.1:0",  # dask always starts its server: on any port, and not on the network
                 memory_limit=0,  # as without a cluster: dask's own limit would pause workers that use much memory
                 silence_logs=logging.CRITICAL,
+                # a worker that is started again does not inherit it
+                preload=["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
             )
         with cluster:
             yield cluster
@@ -164,10 +174,37 @@ def _start_slurm_cluster(n_jobs: int | None) -> Iterator[Any]:
             "the guide Use several machines describes.",
             error=error,
         ) from None
+    n_jobs = n_jobs or 1
     with cluster:
-        cluster.adapt(minimum_jobs=n_jobs or 1, maximum_jobs=n_jobs or 1)  # jobs that have ended are submitted again
-        logger.info(Message("waiting for SLURM to start the first of {n} jobs", n=n_jobs or 1))
+        _submit_jobs(cluster, n_jobs)
+        cluster.adapt(minimum_jobs=n_jobs, maximum_jobs=n_jobs)  # jobs that have ended are submitted again
+        logger.info(Message("waiting for SLURM to start the first of {n} jobs", n=n_jobs))
         yield cluster
+
+
+def _submit_jobs(cluster: Any, n_jobs: int) -> None:
+    """Submit jobs to SLURM. Adapting the cluster would do so too, but would wait forever for jobs that are refused.
+
+    Raises
+    ------
+    InputError
+        If there is no SLURM, or it refuses a job.
+    """
+
+    async def submit() -> None:
+        """Start the jobs that the cluster has planned."""
+        await cluster
+
+    for _ in range(n_jobs):
+        cluster.worker_spec.update(cluster.new_worker_spec())
+    try:
+        cluster.sync(submit)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            "SLURM's `sbatch` submitted no job ({error}). Start the command on a machine of the cluster, and check "
+            "~/.config/dask/jobqueue.yaml.",
+            error=(str(error).strip() or repr(error)).splitlines()[-1],
+        ) from None
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from musicml.experiment.process import get_machine_info
 from musicml.features import audio_features, cache
 from musicml.features.cache import compute
 from musicml.training import preparation, train
-from musicml.utils import LostClusterError, connect_cluster, count_processes, hold_lock, map_in_processes
+from musicml.utils import LostClusterError, connect_cluster, count_processes, get_client, hold_lock, map_in_processes
 from musicml.utils import cluster as clusters
 from musicml.utils.errors import InputError
 from tests.conftest import TONES, write_tone
@@ -376,6 +376,12 @@ def test_doctor_names_what_differs_on_a_worker(cluster, musicml, tmp_path):
         ("lokal", "Expected --cluster local, slurm or an address such as tcp://host:8786, got 'lokal'"),
         ("tcp://127.0.0.1:9", "Expected dask's scheduler at tcp://127.0.0.1:9, but none answered"),
         ("what://127.0.0.1:9", "Expected dask's scheduler at what://"),
+        ("http://127.0.0.1:8787", "Expected dask's scheduler at http://127.0.0.1:8787"),  # its dashboard
+        ("tls://127.0.0.1:9", "Expected dask's scheduler at tls://127.0.0.1:9"),
+        ("tcp://127.0.0.1:99999", "Expected dask's scheduler at tcp://127.0.0.1:99999"),
+        ("tcp://127.0.0.1:", "Expected dask's scheduler at tcp://127.0.0.1:"),
+        ("local:0", "Expected --cluster local, slurm or an address such as tcp://host:8786, got 'local:0'"),
+        ("slurm:many", "Expected --cluster local, slurm or an address such as tcp://host:8786, got 'slurm:many'"),
     ],
 )
 def test_an_address_that_is_none_ends_in_one_sentence(address, sentence, musicml, monkeypatch):
@@ -422,6 +428,29 @@ def test_jobs_of_slurm_are_workers(tmp_path, monkeypatch):
         os.killpg(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
+@pytest.mark.parametrize(
+    ("sbatch", "reason"),
+    [
+        (None, "No such file or directory: 'sbatch'"),
+        ("echo 'sbatch: error: invalid partition specified: compute' >&2\nexit 1", "invalid partition specified: comp"),
+        ("echo 'Job is not accepted'", "Job is not accepted"),
+    ],
+)
+def test_jobs_that_slurm_refuses_end_in_one_sentence(sbatch, reason, musicml, tmp_path, monkeypatch):
+    import dask
+
+    pytest.importorskip("dask_jobqueue")
+    if sbatch:
+        (tmp_path / "sbatch").write_text(f"#!/bin/sh\n{sbatch}\n")
+        (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    settings = {"cores": 1, "memory": "1GB", "interface": "lo", "local-directory": str(tmp_path)}
+    with dask.config.set({f"jobqueue.slurm.{key}": value for key, value in settings.items()}):
+        code, out, err = musicml("doctor", "--cluster", "slurm:2")
+    assert code == 2 and out == "" and "SLURM's `sbatch` submitted no job (" in err and reason in err
+    assert len(err.splitlines()) == 1
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc returns memory to the system at once")
 def test_workers_keep_freed_memory_for_the_next_array(tmp_path, monkeypatch):
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")  # as dask starts workers
@@ -450,6 +479,15 @@ def test_a_job_that_kills_each_worker_is_named_in_one_line():
 def test_the_workers_of_this_machine_survive_a_kill_and_leave_the_environment_as_it_was(tmp_path):
     before = get_machine_info()  # with the environment variables that runs record
     with connect_cluster("local:2"):
+        assert get_machine_info() == before  # as in the runs of this process
         done = set(map_in_processes(kill_once, [(tmp_path / "killed", number) for number in range(4)], 2))
+        get_client().wait_for_workers(2, timeout=60)
+        handlers = get_client().run(signal.getsignal, signal.SIGINT)
     assert done == {0, 1, 2, 3} and (tmp_path / "killed").exists()
+    assert list(handlers.values()) == [signal.SIG_IGN] * 2  # also of the one that was started again
     assert get_machine_info() == before
+
+
+def test_a_large_job_needs_no_advice(connected, recwarn):
+    assert list(map_in_processes(len, [bytes(2**24)], 2)) == [2**24]
+    assert not [warning for warning in recwarn if "graph" in str(warning.message)]
