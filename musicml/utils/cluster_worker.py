@@ -122,7 +122,7 @@ def _keep_freed_memory() -> None:
     Dask starts workers that return it at once, and every large array then costs page faults: computing features takes
     more than twice as long. Only glibc has these settings.
     """
-    with contextlib.suppress(AttributeError, OSError):
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # of macOS, musl and Windows
         set_option = ctypes.CDLL(None).mallopt
         set_option(M_MMAP_THRESHOLD, KEPT_SIZE)
         set_option(M_TRIM_THRESHOLD, 2 * KEPT_SIZE)

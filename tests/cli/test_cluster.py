@@ -22,6 +22,7 @@ from musicml.features.cache import compute
 from musicml.training import preparation, train
 from musicml.utils import LostClusterError, connect_cluster, count_processes, get_client, hold_lock, map_in_processes
 from musicml.utils import cluster as clusters
+from musicml.utils import cluster_worker
 from musicml.utils.errors import InputError
 from tests.conftest import TONES, write_tone
 from tests.evaluation.test_replication import PIECES, as_published
@@ -457,6 +458,12 @@ def test_workers_keep_freed_memory_for_the_next_array(tmp_path, monkeypatch):
     with start_cluster(tmp_path, n_workers=1) as cluster, connect_cluster(cluster.address):
         _, n_faults = map_in_processes(count_page_faults, [50, 50], 2)
     assert n_faults < 5_000  # 25,600 if each array is new memory
+
+
+@pytest.mark.parametrize("library", [lambda name: SimpleNamespace(), lambda name: len(name)])
+def test_other_c_libraries_keep_memory_by_themselves(library, monkeypatch):
+    monkeypatch.setattr(cluster_worker.ctypes, "CDLL", library)  # as on macOS, and on Windows
+    cluster_worker._keep_freed_memory()
 
 
 def test_a_job_that_kills_each_worker_is_named_in_one_line():
