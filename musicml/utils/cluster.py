@@ -21,6 +21,7 @@ import uuid
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from musicml.utils.cluster_worker import Call, call_on_worker, get_host, get_versions_of_process
@@ -37,6 +38,7 @@ LOST_JOB = Message("it ended several workers, most likely because memory ran out
 
 _client: Any = None  # of the cluster that this process is connected to
 _patience = 0.0  # seconds to wait for a worker if all are gone
+_folders: tuple[str, ...] = ()  # that each worker must have
 
 
 class LostClusterError(InputError):
@@ -49,7 +51,7 @@ def get_client() -> Any:
 
 
 @contextlib.contextmanager
-def connect_cluster(address: str | None) -> Iterator[None]:
+def connect_cluster(address: str | None, folders: Iterable[Path] = ()) -> Iterator[None]:
     """Run the jobs of `map_in_processes` on a cluster within the block.
 
     Parameters
@@ -57,13 +59,14 @@ def connect_cluster(address: str | None) -> Iterator[None]:
     address : `local` for processes of this machine, or `slurm` for jobs of SLURM as dask's configuration describes
         them, both with a number after a colon if wanted; or a scheduler's address such as tcp://host:8786; None for no
         cluster
+    folders : absolute paths that the jobs use
 
     Raises
     ------
     InputError
         If dask is missing, there is no scheduler at the address, or it has no workers.
     """
-    global _client, _patience
+    global _client, _patience, _folders
     if address is None:
         yield
         return
@@ -102,6 +105,7 @@ def connect_cluster(address: str | None) -> Iterator[None]:
         except Exception as error:  # of many types, such as OverflowError for a port above 65535
             raise _make_connection_error(address, has_scheduler=False) from error
         _client, _patience = client, math.inf if is_queued else MAX_SECONDS_WITHOUT_WORKERS
+        _folders = tuple(str(folder) for folder in folders if folder.is_dir())
         stack.callback(_disconnect)
         try:
             yield
@@ -255,7 +259,7 @@ def map_on_cluster(
     import cloudpickle
 
     client, name = _client, uuid.uuid4().hex[:12]
-    call = Call(f"musicml-{name}", PACKAGE.getEffectiveLevel(), get_versions_of_process(), {})
+    call = Call(f"musicml-{name}", PACKAGE.getEffectiveLevel(), get_versions_of_process(), {}, _folders)
     pending, results = dict[Any, tuple[int, Any]](), dict[int, Any]()  # future → place and job; place → result
     numbered, due, finished = enumerate(jobs), 0, queue.SimpleQueue[Any]()
     # of the workers; an error says that the scheduler has ended since the last map

@@ -39,12 +39,14 @@ class Call(NamedTuple):
     level : of the log messages that are sent to the client
     versions : of the client
     workers : number of workers on each host
+    folders : that exist on the client, so each worker must have them
     """
 
     topic: str
     level: int
     versions: dict[str, str]
     workers: dict[str, int]
+    folders: tuple[str, ...]
 
 
 @functools.cache
@@ -68,6 +70,7 @@ def call_on_worker(call: Call, task: bytes) -> Any:
     global _is_worker
     _is_worker, worker = True, get_worker()
     check_worker(get_versions_of_process(), call.versions, worker.state.nthreads, worker.address)
+    _check_folders(call.folders, worker.address)
     _limit_threads(call.workers.get(get_host(worker.address), 1))
     _keep_freed_memory()
     try:
@@ -100,6 +103,18 @@ def check_worker(versions: dict[str, str], expected: dict[str, str], n_threads: 
             address=address,
             n=n_threads,
         )
+
+
+def _check_folders(folders: tuple[str, ...], address: str) -> None:
+    """Raise an error for a worker without a folder: each of its files would count as unreadable, and be left out."""
+    for folder in folders:
+        if not os.path.isdir(folder):
+            raise InputError(
+                "Expected the folder {folder} on each machine, but worker {address} has none. Mount the shared folder "
+                "at the same place: `musicml doctor --cluster ADDRESS` checks it.",
+                folder=folder,
+                address=address,
+            )
 
 
 def get_host(address: str) -> str:

@@ -344,6 +344,17 @@ def test_a_scheduler_that_ended_between_two_maps_is_named(monkeypatch):
             use()
 
 
+def test_a_folder_that_a_worker_does_not_have_is_named(cluster, tmp_path):
+    """All files in it would count as unreadable, and be left out."""
+    folders = [tmp_path / "here", tmp_path / "made later"]
+    folders[0].mkdir()
+    with connect_cluster(cluster.address, folders):
+        assert list(map_in_processes(abs, [-1], 2)) == [1]
+        folders[0].rmdir()  # as if this machine alone had had it
+        with pytest.raises(InputError, match=rf"Expected the folder {folders[0]} on each machine, but worker tcp://"):
+            list(map_in_processes(abs, [-1], 2))
+
+
 def list_of_workers(out):
     return [finding for finding in one_object(out)["findings"] if "tcp" in finding["what"]]
 
