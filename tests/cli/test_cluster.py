@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from musicml.data.datasets import loading
-from musicml.experiment import config
+from musicml.experiment import cluster_check, config
 from musicml.experiment import run as runs
 from musicml.experiment.process import get_machine_info
 from musicml.features import audio_features, cache
@@ -380,6 +380,25 @@ def test_doctor_names_what_differs_on_a_worker(cluster, musicml, tmp_path):
     assert "musicml 0.0.1, but " in text and "clock differs by +60.0 s" in text and "2 threads" in text
     assert f"{tmp_path}/runs is another folder there" in text and "data is another" not in text and len(problems) == 4
     assert not list(tmp_path.rglob(".musicml*"))
+
+
+def test_doctor_goes_on_after_a_folder_or_a_worker_that_can_not_be_used(cluster, musicml, monkeypatch, tmp_path):
+    (tmp_path / "runs").touch()
+    run, ended = cluster_check._run_on_worker, []
+
+    def run_unless_ended(client, address, *more):
+        ended.extend([] if ended else [address])
+        if address in ended:
+            raise ConnectionError("the worker has ended")
+        return run(client, address, *more)
+
+    monkeypatch.setattr(cluster_check, "_run_on_worker", run_unless_ended)
+    words = ["doctor", "--data-root", tmp_path / "data", "--runs", tmp_path / "runs", "--json", "--cluster"]
+    code, out, _ = musicml(*words, cluster.address)
+    findings = {(found["what"], found["state"]): found["words"] for found in one_object(out)["findings"]}
+    assert code == 1 and "the worker has ended" in findings[ended[0], "problem"]
+    assert "Expected a writable folder" in findings["runs", "problem"]
+    assert [state for what, state in findings if "tcp" in what].count("ok") == 2
 
 
 @pytest.mark.parametrize(
