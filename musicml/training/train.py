@@ -49,8 +49,11 @@ from musicml.utils import (
     LostClusterError,
     Message,
     count_workers,
+    get_log_prefix,
     hold_lock,
+    is_on_worker,
     map_in_processes,
+    set_log_prefix,
     to_dict,
     write_csv,
     write_json,
@@ -335,6 +338,8 @@ def _finish_fold(fold_job: tuple[Run, int, int, trainer.TrainingJob]) -> dict[st
     )
     # dask may give a fold to a second worker while the first one is only out of reach
     with hold_lock(run.path / f".fold-{k}.lock", run.path, error_if_held):
+        if is_on_worker() and not get_log_prefix():  # several folds are trained at once
+            set_log_prefix(f"fold {k}")
         logger.info("fold %s of %s", k, n_folds)
         fold = get_fold(run, k)
         status = None

@@ -385,6 +385,15 @@ def test_a_worker_that_comes_late_gets_trials_too(planted, searched, tmp_path, m
     assert not searched.said[-1].startswith("resuming")  # said once, and not by each worker
 
 
+def test_a_search_that_is_stopped_on_a_cluster_says_how_it_goes_on_too(planted, searched, tmp_path, monkeypatch):
+    def stop(function, jobs, n_workers):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tune, "map_in_processes", stop)
+    with pytest.raises(KeyboardInterrupt, match="the same command resumes the search"):
+        searched(written(tmp_path, CNN, RATES), trials=2)
+
+
 def test_features_are_prepared_again_where_they_are_searched(searched, tmp_path):
     found = searched(written(tmp_path, TONES, "features.n_mels = [8, 16]\n"), trials=5)
     assert sorted(trial.options["features.n_mels"] for trial in found.trials) == [8, 16]

@@ -158,8 +158,11 @@ def search_options(
         # each worker of a cluster runs trials until all are finished, also one that comes later; they share the folder
         run, is_finished = partial(_run_trials_in_process, context, search_folder, warm_epochs), threading.Event()
         numbers = itertools.takewhile(lambda number: not is_finished.is_set(), itertools.count())
-        for _ in map_in_processes(run, numbers, count_workers()):
-            is_finished.set()
+        try:
+            for _ in map_in_processes(run, numbers, count_workers()):
+                is_finished.set()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(Message("stopped; the same command resumes the search")) from None
         result = summarize_search(context, optuna_study, search_folder)
     write_json(search_folder / "best.json", result.to_dict())
     return result
@@ -225,7 +228,7 @@ def run_claimed_trial(context: SearchContext, optuna_study: Any, trial: Any, sea
     except KeyboardInterrupt:
         with hold_folder(search_folder, None):
             study.requeue_trial(optuna_study, get_frozen_trial(), died=False)
-        raise KeyboardInterrupt(Message("stopped; the same command resumes the search")) from None
+        raise
     logger.info("%s", format_trial(make_trial(get_frozen_trial(), context.search_space), context.figure, trials))
 
 
