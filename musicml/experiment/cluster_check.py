@@ -132,7 +132,9 @@ def _write_token(folder: Path) -> Iterator[Path]:
             token.write_text(uuid.uuid4().hex)
         except OSError as error:
             reason = describe_os_error(error)
-            raise InputError("Expected a writable folder, got {folder} ({error}).", folder=folder, error=reason) from None
+            raise InputError(
+                "Expected a writable folder, got {folder} ({error}).", folder=folder, error=reason
+            ) from None
         yield token
     finally:
         with contextlib.suppress(OSError):

@@ -194,6 +194,7 @@ def _submit_jobs(cluster: Any, n_jobs: int) -> None:
     InputError
         If there is no SLURM, or it refuses a job.
     """
+    from distributed import Status
 
     async def submit() -> None:
         """Start the jobs that the cluster has planned."""
@@ -204,6 +205,8 @@ def _submit_jobs(cluster: Any, n_jobs: int) -> None:
     try:
         cluster.sync(submit)
     except (OSError, RuntimeError, ValueError) as error:
+        for job in cluster.workers.values():
+            job.status = Status.failed  # dask can't close the cluster otherwise
         raise InputError(
             "SLURM's `sbatch` submitted no job ({error}). Start the command on a machine of the cluster, and check "
             "~/.config/dask/jobqueue.yaml.",

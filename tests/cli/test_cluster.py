@@ -20,9 +20,16 @@ from musicml.experiment.process import get_machine_info
 from musicml.features import audio_features, cache
 from musicml.features.cache import compute
 from musicml.training import preparation, train
-from musicml.utils import LostClusterError, connect_cluster, count_processes, get_client, hold_lock, map_in_processes
+from musicml.utils import (
+    LostClusterError,
+    cluster_worker,
+    connect_cluster,
+    count_processes,
+    get_client,
+    hold_lock,
+    map_in_processes,
+)
 from musicml.utils import cluster as clusters
-from musicml.utils import cluster_worker
 from musicml.utils.errors import InputError
 from tests.conftest import TONES, write_tone
 from tests.evaluation.test_replication import PIECES, as_published
