@@ -116,11 +116,10 @@ def add_cluster_option(parser: argparse.ArgumentParser) -> None:
 def connect_cluster(args: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
     """Connect to the cluster of `--cluster`, if there is one. Make paths absolute, since workers run elsewhere."""
     address = getattr(args, "cluster", None)
+    paths = {name: value.absolute() for name, value in vars(args).items() if isinstance(value, Path)}
     if address is not None:
-        for name, value in vars(args).items():
-            if isinstance(value, Path):
-                setattr(args, name, value.absolute())
-    return utils.connect_cluster(address)
+        vars(args).update(paths)
+    return utils.connect_cluster(address, paths.values())
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,6 @@ interruption or a failure, the same command continues with the experiments that 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import gc
 import logging
@@ -97,8 +96,11 @@ def _compute_features(paths: list[Path], args: argparse.Namespace) -> None:
     from musicml.training import compute_features
 
     for path in paths:
-        with contextlib.suppress(InputError):  # the training gives the same error
-            compute_features(read_experiment(path, parse_changes(args.changes), sample=None), args.data_root, args.data)
+        try:
+            experiment = read_experiment(path, parse_changes(args.changes), sample=None)
+        except InputError:  # the training gives the same error
+            continue
+        compute_features(experiment, args.data_root, args.data)
 
 
 def _read_start_time(path: Path, anew: bool) -> str:

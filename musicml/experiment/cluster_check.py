@@ -13,7 +13,7 @@ from typing import Any
 
 from musicml.data import CACHE_FOLDER
 from musicml.experiment.environment import CheckResult
-from musicml.utils import InputError, Message, get_client, get_message, get_versions_of_process
+from musicml.utils import InputError, Message, describe_os_error, get_client, get_message, get_versions_of_process
 
 MAX_CLOCK_DIFFERENCE = 2.0  # seconds; `train-all` finds its runs by the time at which they began
 N_CLOCK_READINGS = 3  # the one with the shortest way there and back counts
@@ -28,25 +28,30 @@ def check_cluster(data_root: Path, runs_root: Path) -> Iterator[CheckResult]:
     """
     client = get_client()
     folders = {"data": data_root, "cache": data_root / CACHE_FOLDER, "runs": runs_root}
+    names = {str(folder): name for name, folder in folders.items()}
     with contextlib.ExitStack() as stack:
-        tokens = {str(folder): stack.enter_context(_write_token(folder)) for folder in folders.values()}
-        names = {str(folder): name for name, folder in folders.items()}
+        tokens = {}
+        for folder, name in names.items():
+            try:
+                tokens[folder] = stack.enter_context(_write_token(Path(folder)))
+            except InputError as error:  # the other checks go on
+                yield CheckResult(name, "note" if name == "data" else "problem", error.message)
+        paths = {folder: str(token) for folder, token in tokens.items()}
         for address, n_threads in client.nthreads().items():
-            problems = list(_check_worker(client, address, n_threads, tokens, names))
-            yield from problems or [_describe_worker(client, address)]
+            try:
+                facts = _run_on_worker(client, address, describe_process, paths)
+                problems = list(_find_problems(facts, address, n_threads, tokens, names))
+                problems += _check_clock(client, address)
+            except Exception as error:  # without musicml of any type, or the worker has ended
+                words = Message("musicml can't run there ({error}): install the same version", error=get_message(error))
+                problems = [CheckResult(address, "problem", words)]
+            yield from problems or [_describe_worker(facts, address)]
 
 
-def _check_worker(
-    client: Any, address: str, n_threads: int, tokens: Mapping[str, Path], names: Mapping[str, str]
+def _find_problems(
+    facts: Mapping[str, Any], address: str, n_threads: int, tokens: Mapping[str, Path], names: Mapping[str, str]
 ) -> Iterator[CheckResult]:
-    """Yield the problems of one worker."""
-    paths = {folder: str(token) for folder, token in tokens.items()}
-    content = {folder: token.read_text() for folder, token in tokens.items()}
-    facts = _run_on_worker(client, address, describe_process, paths)
-    if isinstance(facts, BaseException):
-        words = Message("musicml can't run there ({error}): install the same version", error=get_message(facts))
-        yield CheckResult(address, "problem", words)
-        return
+    """Yield the problems of one worker, apart from its clock."""
     for name, version in get_versions_of_process().items():
         if (other := facts["versions"].get(name)) != version:
             words = Message(
@@ -60,7 +65,7 @@ def _check_worker(
         words = Message("{n} threads: start the worker with --nthreads 1", n=n_threads)
         yield CheckResult(address, "problem", words)
     for folder, text in facts["tokens"].items():
-        if text != content[folder]:
+        if text != tokens[folder].read_text():
             words = Message(
                 "{folder} is another folder there, or missing ({name}): mount the shared folder at the same place",
                 folder=folder,
@@ -70,6 +75,10 @@ def _check_worker(
         elif folder not in facts["writable"]:
             words = Message("{folder} is not writable there ({name})", folder=folder, name=names[folder])
             yield CheckResult(address, "note" if names[folder] == "data" else "problem", words)
+
+
+def _check_clock(client: Any, address: str) -> Iterator[CheckResult]:
+    """Yield a problem if a worker's clock differs from this machine's."""
     seconds = _measure_clock_difference(client, address)
     if abs(seconds) > MAX_CLOCK_DIFFERENCE:
         words = Message(
@@ -78,9 +87,8 @@ def _check_worker(
         yield CheckResult(address, "problem", words)
 
 
-def _describe_worker(client: Any, address: str) -> CheckResult:
+def _describe_worker(facts: Mapping[str, Any], address: str) -> CheckResult:
     """Describe a worker without problems."""
-    facts = _run_on_worker(client, address, describe_process, {})
     words = Message(
         "{host}: musicml {musicml}, Python {python}, {cores} cores, {memory:.0f} GB; same folders, clock and versions",
         host=facts["host"],
@@ -93,8 +101,8 @@ def _describe_worker(client: Any, address: str) -> CheckResult:
 
 
 def _run_on_worker(client: Any, address: str, function: Any, *arguments: Any) -> Any:
-    """Return the result of a function on one worker, or its exception."""
-    return client.run(function, *arguments, workers=[address], on_error="return")[address]
+    """Return the result of a function on one worker."""
+    return client.run(function, *arguments, workers=[address])[address]
 
 
 def _measure_clock_difference(client: Any, address: str) -> float:
@@ -119,11 +127,15 @@ def _write_token(folder: Path) -> Iterator[Path]:
     """
     token = folder / f".musicml-token-{uuid.uuid4().hex}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        token.write_text(uuid.uuid4().hex)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            token.write_text(uuid.uuid4().hex)
+        except OSError as error:
+            reason = describe_os_error(error)
+            raise InputError(
+                "Expected a writable folder, got {folder} ({error}).", folder=folder, error=reason
+            ) from None
         yield token
-    except OSError as error:
-        raise InputError("Expected a writable folder, got {folder} ({error}).", folder=folder, error=error) from error
     finally:
         with contextlib.suppress(OSError):
             token.unlink(missing_ok=True)

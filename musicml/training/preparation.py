@@ -28,7 +28,7 @@ from musicml.experiment import Experiment
 from musicml.features import ClipSpec, Features, cut_into_pieces, get_features
 from musicml.models import get_family
 from musicml.training import trainer
-from musicml.utils import InputError, Message, count_endings, replace_in_message
+from musicml.utils import InputError, LostClusterError, Message, count_endings, get_message, replace_in_message
 
 logger = logging.getLogger(__name__)
 
@@ -136,12 +136,18 @@ def compute_features(experiment: Experiment, data_root: Path, which: str) -> Non
 
     Raises
     ------
-    InputError
-        If its data can't be used. The training gives the same error.
+    LostClusterError
+        If the scheduler or all workers have ended. The training gives any other error.
     """
-    experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which))
-    dataset = load_dataset(experiment.data.dataset, data_root, which, None, experiment.data.protocol == "as_published")
-    get_features(dataset, experiment.features, data_root / CACHE_FOLDER, make_clip_spec(experiment).least_samples)
+    is_as_published = experiment.data.protocol == "as_published"
+    try:
+        experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which))
+        dataset = load_dataset(experiment.data.dataset, data_root, which, None, is_as_published)
+        get_features(dataset, experiment.features, data_root / CACHE_FOLDER, make_clip_spec(experiment).least_samples)
+    except LostClusterError:
+        raise
+    except Exception as error:  # it must not stop the other experiments
+        logger.debug("%s: no features (%s)", experiment.name, get_message(error))
 
 
 def split_dataset(

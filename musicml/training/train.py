@@ -46,10 +46,14 @@ from musicml.training import preparation, trainer
 from musicml.training.distribution import connect_processes, is_secondary, make_own_folder
 from musicml.utils import (
     InputError,
+    LostClusterError,
     Message,
     count_workers,
+    get_log_prefix,
     hold_lock,
+    is_on_worker,
     map_in_processes,
+    set_log_prefix,
     to_dict,
     write_csv,
     write_json,
@@ -171,7 +175,7 @@ def resume_held_run(run: Run, folder: Path | None, data_root: Path | None) -> Ru
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
         return run
     for temporary in run.path.rglob(".*.*"):  # from a process killed while it wrote
-        if temporary.is_file():
+        if temporary.is_file() and temporary.suffix != ".lock":  # a worker may still train a fold
             temporary.unlink()
     job, is_known = reload_job(run, data, info.deterministic)
     check_same_data(run, job.material, is_known)  # or the model would be tested on files it was trained on
@@ -291,9 +295,13 @@ def write_split_files(run: Run, material: trainer.TrainingData) -> None:
 
 
 def finish_or_explain_resume(run: Run, job: trainer.TrainingJob) -> Run:
-    """Finish the run. If the user interrupts it, explain how to resume."""
+    """Finish the run. If the user interrupts it, or its cluster ends, explain how to resume."""
     try:
         return _finish_run(run, job)
+    except LostClusterError as error:
+        raise InputError(
+            "{error} Then resume with `musicml train --resume {path}`.", error=error.message, path=run.path
+        ) from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             Message("stopped; resume with `musicml train --resume {path}`", path=run.path)
@@ -303,8 +311,9 @@ def finish_or_explain_resume(run: Run, job: trainer.TrainingJob) -> Run:
 def _finish_run(run: Run, job: trainer.TrainingJob) -> Run:
     """Train the model, after one model per fold of a cross-validation, and write everything that prediction needs."""
     material = job.material
+    there, n = Run(run.path.absolute()), len(material.folds)  # a worker may be in another folder
     folds = (
-        (run, k, len(material.folds), replace(job, material=replace(material, split=split, folds=(), shared=True)))
+        (there, k, n, replace(job, material=replace(material, split=split, folds=(), shared=True)))
         for k, split in enumerate(material.folds, 1)
     )
     # in this process, or on the workers of a cluster
@@ -324,9 +333,13 @@ def _finish_fold(fold_job: tuple[Run, int, int, trainer.TrainingJob]) -> dict[st
     `batch_size` of run.json, if memory ran out with the experiment's own.
     """
     run, k, n_folds, job = fold_job
-    error_if_held = InputError("Fold {k} of {name} is being trained by another process. Wait.", k=k, name=run.name)
+    error_if_held = InputError(
+        "Fold {k} of {name} is being trained by another process. Wait until it ends.", k=k, name=run.name
+    )
     # dask may give a fold to a second worker while the first one is only out of reach
     with hold_lock(run.path / f".fold-{k}.lock", run.path, error_if_held):
+        if is_on_worker() and not get_log_prefix():  # several folds are trained at once
+            set_log_prefix(f"fold {k}")
         logger.info("fold %s of %s", k, n_folds)
         fold = get_fold(run, k)
         status = None

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 from musicml.utils.lazy import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.utils.cluster import (
-        LOST_JOB,
-        connect_cluster,
-        count_workers,
-        get_client,
-        get_versions_of_process,
-        is_on_worker,
-    )
+    from musicml.utils.cluster import LOST_JOB, LostClusterError, connect_cluster, count_workers, get_client
+    from musicml.utils.cluster_worker import get_versions_of_process, is_on_worker
     from musicml.utils.errors import InputError, get_message, make_printable, make_readable, suggest_names
     from musicml.utils.files import (
         compute_digest,

@@ -21,6 +21,7 @@ from musicml.utils.messages import Message
 
 PACKAGE = logging.getLogger("musicml")  # the parent of every module's logger
 _prefix_name = ""  # the experiment named before each line, if several are trained at once
+_n_suppressed = 0  # open blocks of `suppress_stderr`
 
 
 class _Captures:
@@ -82,6 +83,11 @@ def capture_messages(show: Callable[[str], object]) -> Iterator[None]:
             PACKAGE.removeHandler(handler)
             if not _Captures.depths.total():
                 PACKAGE.setLevel(_Captures.level)
+
+
+def is_hidden() -> bool:
+    """Return whether the messages of this thread are captured, or hidden with standard error."""
+    return bool(_Captures.depths[threading.get_ident()] or _n_suppressed)
 
 
 def print_message(text: str) -> None:
@@ -148,9 +154,11 @@ def suppress_stderr() -> Iterator[None]:
     Some start-up lines of TensorFlow come from C++ and ignore TF_CPP_MIN_LOG_LEVEL, so the file descriptor itself is
     redirected.
     """
+    global _n_suppressed
     sys.stderr.flush()
     with STDERR_LOCK, tempfile.TemporaryFile() as hidden:
         original = os.dup(2)
+        _n_suppressed += 1
         os.dup2(hidden.fileno(), 2)
         try:
             with warnings.catch_warnings():
@@ -161,6 +169,7 @@ def suppress_stderr() -> Iterator[None]:
             os.write(original, hidden.read()[-4000:])
             raise
         finally:
+            _n_suppressed -= 1
             sys.stderr.flush()
             os.dup2(original, 2)
             os.close(original)

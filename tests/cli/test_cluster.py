@@ -9,16 +9,27 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from musicml.data.datasets import loading
+from musicml.experiment import cluster_check, config
 from musicml.experiment import run as runs
 from musicml.experiment.process import get_machine_info
 from musicml.features import audio_features, cache
 from musicml.features.cache import compute
+from musicml.training import preparation, train
+from musicml.utils import (
+    LostClusterError,
+    cluster_worker,
+    connect_cluster,
+    count_processes,
+    get_client,
+    hold_lock,
+    map_in_processes,
+)
 from musicml.utils import cluster as clusters
-from musicml.utils import connect_cluster, count_processes, map_in_processes
 from musicml.utils.errors import InputError
 from tests.conftest import TONES, write_tone
 from tests.evaluation.test_replication import PIECES, as_published
@@ -27,6 +38,7 @@ from tests.fixtures.cluster_jobs import (
     kill_always,
     kill_once,
     log_and_square,
+    log_in_secret,
     sleep_until_interrupted,
 )
 from tests.fixtures.command_output import one_object
@@ -63,6 +75,22 @@ def write_slowly(folder, layout, number, *more):
     return compute.write(folder, layout, number, *more)
 
 compute.write_shard = write_slowly
+"""
+
+
+# workers that finish the first fold alone
+SLOW_FOLDS = """
+import time
+from musicml.training import train
+if not hasattr(train, "write"):  # dask may load this twice
+    train.write = train.train_and_write
+
+def write_slowly(run, *more, **options):
+    if run.path.name != "1":
+        time.sleep(60)
+    return train.write(run, *more, **options)
+
+train.train_and_write = write_slowly
 """
 
 
@@ -108,6 +136,13 @@ def test_results_come_in_order_with_the_messages_of_their_workers(connected, cap
     assert list(map_in_processes(abs, range(-40, 0), 3, batch_size="auto")) == list(range(40, 0, -1))
     with pytest.raises(TypeError, match="bad operand"):
         list(map_in_processes(abs, [1, "a"], 3))
+
+
+def test_what_a_worker_logs_is_shown_only_if_it_is_without_a_cluster(connected, caplog):
+    caplog.set_level(logging.INFO, "musicml")
+    assert list(map_in_processes(log_in_secret, [1], 3)) == [1]
+    wait_until(lambda: caplog.messages)
+    assert caplog.messages == [r"Cort\xe9ge.wav"]
 
 
 def test_ctrl_c_stops_what_workers_do(connected, tmp_path):
@@ -166,12 +201,51 @@ def test_folds_and_their_predictions_are_those_of_one_process(cluster, tones, to
     for place, more in (("alone", []), ("cluster", ["--cluster", cluster.address])):
         code, out, err = musicml(*words, "--runs", tmp_path / place, *more)
         (run,) = runs.list_runs(tmp_path / place)
-        assert code == 0 and "fold 3 of 3" in err
+        assert code == 0 and "fold 3 of 3" in err and ("fold 3: " in err) == (place == "cluster")
         numbers = [runs.get_fold(run, k).read("run.json")["process"]["id"] for k in (1, 2, 3)]
         assert (os.getpid() in numbers) == (place == "alone")
         found.append((out.splitlines()[1:3], (run.path / "predictions.csv").read_bytes()))
         assert not list(run.path.glob(".*"))
     assert found[0] == found[1]
+
+
+def test_folds_go_on_after_a_killed_scheduler(tones, tones_toml, musicml, started, tmp_path, monkeypatch):
+    """Folds that are done are kept, and the folder of the run may be named as seen from here."""
+    monkeypatch.chdir(tmp_path)
+    words = ["train", tones_toml, "--folder", tones, "--set", "data.folds=3", "--set", "data.split=group"]
+    (tmp_path / "slow.py").write_text(SLOW_FOLDS)
+    with start_cluster(tmp_path / "first", "--preload", tmp_path / "slow.py") as first:
+        process = started(*words, "--cluster", first.address)
+        folds = "runs/*/folds/*/run.json"
+        wait_until(lambda: sum('"trained"' in path.read_text() for path in tmp_path.glob(folds)) == 1)
+        first.scheduler.kill()
+        _, err = process.communicate(timeout=60)
+    (run,) = runs.list_runs(tmp_path / "runs")
+    hint = f"Then resume with `musicml train --resume {run.path}`."
+    assert process.returncode == 2 and "The scheduler of the cluster is gone. Start it again." in err
+    assert err.splitlines()[-1].endswith(hint) and "Traceback" not in err and "distributed" not in err
+    (done,) = (path for path in tmp_path.glob(folds) if '"trained"' in path.read_text())
+    before = done.stat().st_mtime_ns
+    with start_cluster(tmp_path / "second") as second:
+        code, _, err = musicml("train", "--resume", run.path.relative_to(tmp_path), "--cluster", second.address)
+    assert code == 0 and done.stat().st_mtime_ns == before
+    assert sorted(path.parent.parent.parent for path in tmp_path.rglob("folds/*/run.json")) == [run.path] * 3
+
+
+def test_a_fold_that_a_worker_out_of_reach_still_trains_is_not_trained_twice(
+    tones, tones_toml, musicml, tmp_path, monkeypatch
+):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    words = ["--folder", tones, "--data-root", tmp_path / "data", "--runs", tmp_path / "runs"]
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "train_and_write", stop)
+        assert musicml("train", tones_toml, *words, "--set", "data.folds=3", "--set", "data.split=group")[0] == 130
+    (run,) = runs.list_runs(tmp_path / "runs")
+    with hold_lock(run.path / ".fold-1.lock", run.path, None):
+        code, _, err = musicml("train", "--resume", run.path)
+    assert code == 2 and f"Fold 1 of {run.name} is being trained by another process." in err
 
 
 def test_a_leak_is_that_of_one_process(cluster, groups, tones_toml, musicml, tmp_path):
@@ -242,6 +316,52 @@ def test_three_processes_and_then_a_cluster_make_exactly_as_many_trials_as_asked
     assert not list(home.glob(".*"))
 
 
+def test_only_the_end_of_the_cluster_keeps_train_all_from_the_next_experiment(tones, tones_toml, monkeypatch, tmp_path):
+    errors = iter([MemoryError("no memory"), InputError("no data"), LostClusterError("all gone")])
+
+    def get_features(*arguments):
+        raise next(errors)
+
+    monkeypatch.setattr(preparation, "is_sample_data", lambda *arguments: True)
+    monkeypatch.setattr(preparation, "load_dataset", lambda *arguments: loading.load_folder(tones))
+    monkeypatch.setattr(preparation, "get_features", get_features)
+    with pytest.raises(LostClusterError, match="all gone"):
+        for _ in range(3):
+            preparation.compute_features(config.read_experiment(tones_toml), tmp_path, "sample")
+    assert not list(errors)
+
+
+@pytest.mark.parametrize("status", ["finished", "cancelled", "error"])
+def test_a_result_that_cannot_be_fetched_is_no_error_of_its_job(status):
+    def fetch():
+        raise ConnectionError("the connection broke")
+
+    future = SimpleNamespace(result=fetch, status=status)
+    with pytest.raises(ConnectionError if status == "error" else LostClusterError):
+        clusters._get_result(future, 0, "job", None)
+
+
+def test_a_scheduler_that_ended_between_two_maps_is_named(monkeypatch):
+    def list_workers():
+        raise Exception("Client is closed")
+
+    monkeypatch.setattr(clusters, "_client", SimpleNamespace(nthreads=list_workers))
+    for use in (count_processes, lambda: list(map_in_processes(abs, [1], 2))):
+        with pytest.raises(LostClusterError, match="The scheduler of the cluster is gone"):
+            use()
+
+
+def test_a_folder_that_a_worker_does_not_have_is_named(cluster, tmp_path):
+    """All files in it would count as unreadable, and be left out."""
+    folders = [tmp_path / "here", tmp_path / "made later"]
+    folders[0].mkdir()
+    with connect_cluster(cluster.address, folders):
+        assert list(map_in_processes(abs, [-1], 2)) == [1]
+        folders[0].rmdir()  # as if this machine alone had had it
+        with pytest.raises(InputError, match=rf"Expected the folder {folders[0]} on each machine, but worker tcp://"):
+            list(map_in_processes(abs, [-1], 2))
+
+
 def list_of_workers(out):
     return [finding for finding in one_object(out)["findings"] if "tcp" in finding["what"]]
 
@@ -269,12 +389,37 @@ def test_doctor_names_what_differs_on_a_worker(cluster, musicml, tmp_path):
     assert not list(tmp_path.rglob(".musicml*"))
 
 
+def test_doctor_goes_on_after_a_folder_or_a_worker_that_can_not_be_used(cluster, musicml, monkeypatch, tmp_path):
+    (tmp_path / "runs").touch()
+    run, ended = cluster_check._run_on_worker, []
+
+    def run_unless_ended(client, address, *more):
+        ended.extend([] if ended else [address])
+        if address in ended:
+            raise ConnectionError("the worker has ended")
+        return run(client, address, *more)
+
+    monkeypatch.setattr(cluster_check, "_run_on_worker", run_unless_ended)
+    words = ["doctor", "--data-root", tmp_path / "data", "--runs", tmp_path / "runs", "--json", "--cluster"]
+    code, out, _ = musicml(*words, cluster.address)
+    findings = {(found["what"], found["state"]): found["words"] for found in one_object(out)["findings"]}
+    assert code == 1 and "the worker has ended" in findings[ended[0], "problem"]
+    assert "Expected a writable folder" in findings["runs", "problem"]
+    assert [state for what, state in findings if "tcp" in what].count("ok") == 2
+
+
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
         ("lokal", "Expected --cluster local, slurm or an address such as tcp://host:8786, got 'lokal'"),
         ("tcp://127.0.0.1:9", "Expected dask's scheduler at tcp://127.0.0.1:9, but none answered"),
         ("what://127.0.0.1:9", "Expected dask's scheduler at what://"),
+        ("http://127.0.0.1:8787", "Expected dask's scheduler at http://127.0.0.1:8787"),  # its dashboard
+        ("tls://127.0.0.1:9", "Expected dask's scheduler at tls://127.0.0.1:9"),
+        ("tcp://127.0.0.1:99999", "Expected dask's scheduler at tcp://127.0.0.1:99999"),
+        ("tcp://127.0.0.1:", "Expected dask's scheduler at tcp://127.0.0.1:"),
+        ("local:0", "Expected --cluster local, slurm or an address such as tcp://host:8786, got 'local:0'"),
+        ("slurm:many", "Expected --cluster local, slurm or an address such as tcp://host:8786, got 'slurm:many'"),
     ],
 )
 def test_an_address_that_is_none_ends_in_one_sentence(address, sentence, musicml, monkeypatch):
@@ -321,12 +466,41 @@ def test_jobs_of_slurm_are_workers(tmp_path, monkeypatch):
         os.killpg(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
+@pytest.mark.parametrize(
+    ("sbatch", "reason"),
+    [
+        (None, "No such file or directory: 'sbatch'"),
+        ("echo 'sbatch: error: invalid partition specified: compute' >&2\nexit 1", "invalid partition specified: comp"),
+        ("echo 'Job is not accepted'", "Job is not accepted"),
+    ],
+)
+def test_jobs_that_slurm_refuses_end_in_one_sentence(sbatch, reason, musicml, tmp_path, monkeypatch):
+    import dask
+
+    pytest.importorskip("dask_jobqueue")
+    if sbatch:
+        (tmp_path / "sbatch").write_text(f"#!/bin/sh\n{sbatch}\n")
+        (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    settings = {"cores": 1, "memory": "1GB", "interface": "lo", "local-directory": str(tmp_path)}
+    with dask.config.set({f"jobqueue.slurm.{key}": value for key, value in settings.items()}):
+        code, out, err = musicml("doctor", "--cluster", "slurm:2")
+    assert code == 2 and out == "" and "SLURM's `sbatch` submitted no job (" in err and reason in err
+    assert len(err.splitlines()) == 1
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc returns memory to the system at once")
 def test_workers_keep_freed_memory_for_the_next_array(tmp_path, monkeypatch):
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")  # as dask starts workers
     with start_cluster(tmp_path, n_workers=1) as cluster, connect_cluster(cluster.address):
         _, n_faults = map_in_processes(count_page_faults, [50, 50], 2)
     assert n_faults < 5_000  # 25,600 if each array is new memory
+
+
+@pytest.mark.parametrize("library", [lambda name: SimpleNamespace(), lambda name: len(name)])
+def test_other_c_libraries_keep_memory_by_themselves(library, monkeypatch):
+    monkeypatch.setattr(cluster_worker.ctypes, "CDLL", library)  # as on macOS, and on Windows
+    cluster_worker._keep_freed_memory()
 
 
 def test_a_job_that_kills_each_worker_is_named_in_one_line():
@@ -349,6 +523,15 @@ def test_a_job_that_kills_each_worker_is_named_in_one_line():
 def test_the_workers_of_this_machine_survive_a_kill_and_leave_the_environment_as_it_was(tmp_path):
     before = get_machine_info()  # with the environment variables that runs record
     with connect_cluster("local:2"):
+        assert get_machine_info() == before  # as in the runs of this process
         done = set(map_in_processes(kill_once, [(tmp_path / "killed", number) for number in range(4)], 2))
+        get_client().wait_for_workers(2, timeout=60)
+        handlers = get_client().run(signal.getsignal, signal.SIGINT)
     assert done == {0, 1, 2, 3} and (tmp_path / "killed").exists()
+    assert list(handlers.values()) == [signal.SIG_IGN] * 2  # also of the one that was started again
     assert get_machine_info() == before
+
+
+def test_a_large_job_needs_no_advice(connected, recwarn):
+    assert list(map_in_processes(len, [bytes(2**24)], 2)) == [2**24]
+    assert not [warning for warning in recwarn if "graph" in str(warning.message)]

@@ -355,6 +355,45 @@ def test_a_search_makes_no_trial_that_another_process_holds(planted, searched, t
     assert not list(home.glob(".*"))
 
 
+def test_a_trial_that_ends_while_another_process_looks_for_dead_ones_is_kept(planted, searched, tmp_path, monkeypatch):
+    path = written(tmp_path, CNN, RATES)
+    home, table = searched(path, trials=1).folder, space.read_space(config.read_experiment(path))
+    with study.open_study(home, True, 2) as memory, contextlib.ExitStack() as other:
+        held = other.enter_context(study.claim_trial(memory, table, home, 0, 3))
+
+        def end_other(lock):  # between the look at the trials and the one at their locks
+            memory.tell(held, 0.5)
+            other.close()
+            return None
+
+        monkeypatch.setattr(study, "is_locked", end_other)
+        with study.claim_trial(memory, table, home, 0, 3) as trial:
+            assert trial.params != held.params
+        assert [past.state.name for past in memory.get_trials()] == ["COMPLETE", "COMPLETE", "RUNNING"]
+
+
+def test_a_worker_that_comes_late_gets_trials_too(planted, searched, tmp_path, monkeypatch):
+    def map_on_more_workers(function, jobs, n_workers):
+        first, *late = (next(jobs) for _ in range(5))
+        yield function(first)
+        assert next(jobs, None) is None  # all trials are finished
+        yield from map(function, late)
+
+    monkeypatch.setattr(tune, "map_in_processes", map_on_more_workers)
+    found = searched(written(tmp_path, CNN, RATES), trials=3)
+    assert [trial.number for trial in found.trials] == [1, 2, 3] and len(planted) == 3
+    assert not searched.said[-1].startswith("resuming")  # said once, and not by each worker
+
+
+def test_a_search_that_is_stopped_on_a_cluster_says_how_it_goes_on_too(planted, searched, tmp_path, monkeypatch):
+    def stop(function, jobs, n_workers):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tune, "map_in_processes", stop)
+    with pytest.raises(KeyboardInterrupt, match="the same command resumes the search"):
+        searched(written(tmp_path, CNN, RATES), trials=2)
+
+
 def test_features_are_prepared_again_where_they_are_searched(searched, tmp_path):
     found = searched(written(tmp_path, TONES, "features.n_mels = [8, 16]\n"), trials=5)
     assert sorted(trial.options["features.n_mels"] for trial in found.trials) == [8, 16]

@@ -6,7 +6,6 @@ protocol: the split, the labels that count, and how the app uses the predictions
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 from collections.abc import Callable, Sequence
@@ -118,8 +117,7 @@ def replicate(
     if n_workers > 1:
         for path, recipe in recipes:
             for experiment in (recipe, read_experiment(find_partner(path, recipe))):
-                with contextlib.suppress(InputError):  # the training gives the same error
-                    compute_features(experiment, where[0], which)
+                compute_features(experiment, where[0], which)
     return list(map_in_processes(_replicate_or_error, jobs, n_workers, on_loss=_describe_loss))
 
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
 import json
 import logging
 import shutil
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -149,11 +151,18 @@ def search_options(
         )
     search_folder = Path(runs_root) / TUNES_FOLDER / f"{experiment.name}-{compute_search_key(context, material)}"
     warm_epochs = max(2, experiment.training.epochs // 5)  # before pruning: early scores are mostly noise
-    run = partial(_run_trials_in_process, context, search_folder, warm_epochs)
-    n_workers = count_workers()  # each worker of a cluster runs trials; they share the folder
-    for _ in map_in_processes(run, range(n_workers), n_workers):
-        pass
     with study.open_study(search_folder, is_higher_better(context.figure), warm_epochs) as optuna_study:
+        n_earlier = len(study.list_finished_trials(optuna_study))
+        if n_earlier:
+            logger.info("resuming the search in %s, which has %s finished trials", search_folder, n_earlier)
+        # each worker of a cluster runs trials until all are finished, also one that comes later; they share the folder
+        run, is_finished = partial(_run_trials_in_process, context, search_folder, warm_epochs), threading.Event()
+        numbers = itertools.takewhile(lambda number: not is_finished.is_set(), itertools.count())
+        try:
+            for _ in map_in_processes(run, numbers, count_workers()):
+                is_finished.set()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(Message("stopped; the same command resumes the search")) from None
         result = summarize_search(context, optuna_study, search_folder)
     write_json(search_folder / "best.json", result.to_dict())
     return result
@@ -186,9 +195,6 @@ def run_trials(context: SearchContext, optuna_study: Any, search_folder: Path) -
     """
     points = space.list_points(context.search_space)
     trials = context.trials if points is None else min(context.trials, len(points))
-    n_earlier = len(study.list_finished_trials(optuna_study))
-    if n_earlier:
-        logger.info("resuming the search in %s, which has %s finished trials", search_folder, n_earlier)
     is_waiting = False
     while len(study.list_finished_trials(optuna_study)) < trials:
         with study.claim_trial(optuna_study, context.search_space, search_folder, context.seed, trials) as trial:
@@ -222,7 +228,7 @@ def run_claimed_trial(context: SearchContext, optuna_study: Any, trial: Any, sea
     except KeyboardInterrupt:
         with hold_folder(search_folder, None):
             study.requeue_trial(optuna_study, get_frozen_trial(), died=False)
-        raise KeyboardInterrupt(Message("stopped; the same command resumes the search")) from None
+        raise
     logger.info("%s", format_trial(make_trial(get_frozen_trial(), context.search_space), context.figure, trials))
 
 

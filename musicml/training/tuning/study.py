@@ -109,7 +109,10 @@ def claim_trial(study: optuna.Study, search_space: space.Space, folder: Path, se
         with hold_folder(folder, None):  # one process at a time, so that they make no more trials than wanted
             for running in study.get_trials(states=(TrialState.RUNNING,)):
                 place = running.user_attrs.get("place")
-                if place is None or not is_locked(_get_lock_path(folder, place)):
+                if place is not None and is_locked(_get_lock_path(folder, place)):
+                    continue
+                # a trial that has ended since it was listed is free, too
+                if study.get_trials(deepcopy=False)[running.number].state == TrialState.RUNNING:
                     requeue_trial(study, running, died=True)
             states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
             taken = {done.user_attrs["place"] for done in study.get_trials(deepcopy=False, states=states)}
