@@ -141,14 +141,16 @@ def print_plan(plan: Plan, as_json: bool) -> None:
     mark = " (synthetic sample data)" if plan.sample else ""
     print(f"{plan.experiment} on {plan.dataset}{mark}: an estimate. Nothing was started or written.")
     hours = (
-        "" if plan.hours is None else f", {plan.hours:.3g} hours of audio{_format_share(plan.hours_spread, plan.hours)}"
+        ""
+        if plan.hours is None
+        else f", {_format_digits(plan.hours)} hours of audio{_format_share(plan.hours_spread, plan.hours)}"
     )
     lines = [("files", f"{plan.n_files}{hours}; measured: headers of {plan.n_headers}, features of {plan.n_measured}")]
     if plan.cache:
         size = f"{_format_bytes(plan.cache)} of features{_format_share(plan.cache_spread, plan.cache)}"
         lines.append(("cache", f"{size}; {plan.n_cached} of {plan.n_files} files are in it"))
         share = _format_share(plan.spread_per_file, plan.seconds_per_file)
-        lines.append(("one file", f"{plan.seconds_per_file * 1000:.3g} ms of features on one core{share}"))
+        lines.append(("one file", f"{_format_digits(plan.seconds_per_file * 1000)} ms of features on one core{share}"))
     else:
         lines.append(("cache", "nothing, since the features come with the dataset"))
     if plan.frozen_cache:
@@ -176,6 +178,11 @@ def print_plan(plan: Plan, as_json: bool) -> None:
 def _format_share(spread: float | None, value: float) -> str:
     """Format half of a 95% interval in percent of the value; nothing if the value is exact or unknown."""
     return f" (± {spread / value:.0%})" if spread and value else ""
+
+
+def _format_digits(value: float) -> str:
+    """Format a number with three digits, or all of them before the point."""
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def _format_bytes(size: float) -> str:

@@ -120,12 +120,12 @@ def connect_processes() -> None:
         try:
             numbers = {key: int(os.environ[name]) for key, name in names.items() if name in os.environ}
             jax.distributed.initialize(os.environ.get("JAX_COORDINATOR_ADDRESS"), **numbers)
-        except (RuntimeError, ValueError) as error:
+        except (IndexError, RuntimeError, ValueError) as error:  # IndexError: of an address without a port
             raise InputError(
                 "Expected {n} processes that train together, but they can't be connected ({error}). Start all of them "
-                "at once, with the same address in JAX_COORDINATOR_ADDRESS.",
+                "at once, with the same HOST:PORT in JAX_COORDINATOR_ADDRESS.",
                 n=expected,
-                error=str(error).splitlines()[0],
+                error=str(error).partition("\n")[0],
             ) from error
     if is_secondary():  # the first process shows what happens
         logging.getLogger("musicml").setLevel(logging.ERROR)

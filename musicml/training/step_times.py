@@ -36,14 +36,12 @@ class StageTimes:
     ----------
     epochs : at most
     step, val_step : seconds per clip in training and in validation
-    spread : half of the 95% interval of `step`
     batch_size : what fit in memory
     """
 
     epochs: int
     step: float
     val_step: float
-    spread: float
     batch_size: int
 
 
@@ -55,17 +53,14 @@ class ModelTimes:
     ----------
     stages : of training; none if scikit-learn fits the model
     frozen : seconds per clip of a frozen backbone, whose outputs are computed once
-    frozen_size, frozen_values : bytes per clip of these outputs in the cache, and their number; 0 without one
+    frozen_size : bytes per clip of these outputs in the cache; 0 without one
     peak : bytes of this process while the model was trained
-    parameters : their number
     """
 
     stages: tuple[StageTimes, ...]
     frozen: float
     frozen_size: int
-    frozen_values: int
     peak: int
-    parameters: int
 
 
 def time_model(
@@ -97,16 +92,15 @@ def time_model(
     targets = get_targets(clips, dataset.targets())
     with _watch_memory() as peak:
         model = build_model(experiment.family, options, spec)
-        parameters = model.count_params()
         clock = _Clock(experiment, dataset.task, targets, min(experiment.training.batch_size, n_clips), seed)
         if any(layer.name == stages.STANDARDIZED_LAYER for layer in model.layers):
             times = _time_frozen(model, clips, clock)
         else:
-            times = (clock.time_stage(model, clips, experiment.augment, experiment.training.epochs),), 0.0, 0, 0
-    return ModelTimes(*times, peak[0], parameters)
+            times = (clock.time_stage(model, clips, experiment.augment, experiment.training.epochs),), 0.0, 0
+    return ModelTimes(*times, peak[0])
 
 
-def _time_frozen(model: Any, clips: Clips, clock: _Clock) -> tuple[tuple[StageTimes, ...], float, int, int]:
+def _time_frozen(model: Any, clips: Clips, clock: _Clock) -> tuple[tuple[StageTimes, ...], float, int]:
     """Time the frozen part of a model, its head, and fine-tuning, as `stages.train_stages` trains them."""
     experiment, training, augment = clock.experiment, clock.experiment.training, clock.experiment.augment
     body = keras.Model(model.input, model.get_layer("pooled").output)
@@ -132,8 +126,7 @@ def _time_frozen(model: Any, clips: Clips, clock: _Clock) -> tuple[tuple[StageTi
         if training.finetune_epochs:
             stages.unfreeze(model, training.finetune_layers)
             found.append(clock.time_stage(model, clips, augment, training.finetune_epochs))
-    n_values = int(np.prod(shape))
-    return tuple(found), seconds, n_values * np.dtype(dtype).itemsize, n_values
+    return tuple(found), seconds, int(np.prod(shape)) * np.dtype(dtype).itemsize
 
 
 @dataclass
@@ -157,8 +150,7 @@ class _Clock:
                 if not device.is_out_of_memory(error) or size == 1:
                     raise
             size //= 2
-        spread = 1.96 * np.std(times, ddof=1) / np.sqrt(len(times)) / size if len(times) > 1 else 0.0
-        return StageTimes(epochs, float(np.mean(times)) / size, float(np.mean(val_times)) / size, float(spread), size)
+        return StageTimes(epochs, float(np.mean(times)) / size, float(np.mean(val_times)) / size, size)
 
     def _fit(self, part: Any, inputs: Any, augment: Augment, size: int) -> tuple[list[float], list[float]]:
         """Return the seconds of steps in training and in validation, without the first ones."""

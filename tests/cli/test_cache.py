@@ -199,8 +199,8 @@ def test_clearing_keeps_audits_and_archives(root, capsys):
 
 
 def test_cleared_features_are_computed_again_and_open_ones_stay_readable(tones, root):
+    kept, said = np.array(cache.get_features(tones, MEL, root)[1].array), []
     _, found = cache.get_features(tones, MEL, root)
-    kept, said = np.array(found.array), []
     cache.clear_cache(root)
     if os.name == "posix":
         assert np.array_equal(found.array, kept)
@@ -286,6 +286,45 @@ def test_a_damaged_manifest_is_listed_and_everything_is_computed_again(tones, ro
             "computing LogMel features of 4 files"
         ]
         assert np.array_equal(found.array, kept)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"n_files": 10**15},
+        {"n_files": -4},
+        {"n_files": 1e400},
+        {"n_files": 10**9, "shard_files": 10**9},
+        {"shard_files": 0},
+        {"shard_files": "1"},
+        {"row_shape": [-16]},
+        {"row_shape": 16},
+        {"dtype": None},
+    ],
+)
+def test_a_manifest_with_impossible_numbers_is_damaged(tones, root, parts, capsys):
+    manifest = root / cache.compute_cache_key(tones, MEL, 0, root) / shards.MANIFEST
+    content = json.loads(manifest.read_bytes())
+    manifest.write_text(json.dumps(content | parts).replace("Infinity", "1e400"))
+    assert run_cache(root) == 0 and "damaged" in capsys.readouterr().out
+    assert cache.count_cached_files(tones, MEL, root) == 0
+    cache.get_features(tones, MEL, root)
+    assert json.loads(manifest.read_bytes()) == content
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00v\x00", None])
+def test_damaged_outputs_of_a_backbone_are_listed_and_computed_again(tmp_path, capsys, content):
+    root, made = tmp_path / "data" / file_digests.CACHE_FOLDER, []
+
+    def make():
+        made.append(1)
+        return np.ones((4, 3))
+
+    cache.get_frozen_outputs(root, {}, (4, 3), make)
+    (path,) = root.glob("*.npy")
+    path.write_bytes(path.read_bytes()[:-8] if content is None else content)
+    assert run_cache(root) == 0 and "damaged" in capsys.readouterr().out
+    assert cache.get_frozen_outputs(root, {}, (4, 3), make).sum() == 12 and len(made) == 2
 
 
 def test_outputs_that_were_cleared_while_they_were_written_are_computed_again(tmp_path, monkeypatch):

@@ -1,10 +1,12 @@
 import itertools
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from musicml import train as train_and_evaluate
+from musicml import training
 from musicml.experiment import run as runs
 from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, TONES, write_tone
@@ -171,6 +173,17 @@ def test_a_plan_as_json_has_plain_numbers(plan_words, musicml, tmp_path):
     parts = ("reading", "features", "frozen", "training", "evaluation")
     for row in found["times"]:
         assert row["total"] == pytest.approx(sum(row[part] for part in parts))
+
+
+def test_large_numbers_of_a_plan_have_all_their_digits(plan_words, musicml, monkeypatch):
+    make_plan = training.make_plan
+
+    def make_large(*given):
+        return replace(make_plan(*given), hours=8160.4, seconds_per_file=1.5, n_files=106_574)
+
+    monkeypatch.setattr(training, "make_plan", make_large)
+    _, out, _ = musicml(*plan_words)
+    assert "106574, 8160 hours of audio" in out and "1500 ms of features" in out
 
 
 @pytest.mark.parametrize(

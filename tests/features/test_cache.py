@@ -363,7 +363,8 @@ def test_who_comes_second_keeps_what_the_first_has_put_there(sounds, tmp_path):
     _, found = features_of(sounds, tmp_path / "store")
     home = tmp_path / "store" / found.key
     before = {path: path.stat().st_mtime_ns for path in home.iterdir()}
-    compute.fill_cache(sounds.examples, MEL, 0, home, shards.make_layout(6, MEL), range(6))
+    results = compute.compute_shards(sounds.examples, MEL, 0, home, shards.make_layout(6, MEL), range(6))
+    compute.fill_cache(results, home, 6, 6)
     assert {path: path.stat().st_mtime_ns for path in home.iterdir()} == before
 
 

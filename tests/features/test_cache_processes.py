@@ -204,7 +204,7 @@ def test_the_processes_of_a_killed_parent_finish_their_shard_and_end(folder, tmp
         assert process.stdout.readline() == "10\n"
         workers = workers_of(process.pid)
         process.kill()
-    begun = {path.name[-9:-4] for path in (tmp_path / "store").glob(".making-*")}
+    begun = {path.stem.rpartition("-")[2] for path in (tmp_path / "store").glob(".making-*")}
     until(lambda: not list((tmp_path / "store").glob(".making-*")))
     layout = shards.Layout(30_000, 10, (16,), "float32")
     for path in (tmp_path / "store").glob("*.json"):

@@ -1,7 +1,10 @@
 """Features are stored in shards, each of which is there with all its content or not at all."""
 
 import dataclasses
+import errno
+import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +126,28 @@ def test_few_open_files_allow_few_memory_maps(monkeypatch):
         assert shards._count_maps() == n
 
 
-@pytest.mark.parametrize("damage", ["cut", "longer", "no features", "no index", "index cut", "other index", "no list"])
+def change_index(path, **parts):
+    """The bytes of a shard's index with other parts."""
+    return json.dumps(json.loads(path.read_bytes()) | parts).encode()
+
+
+# in an index of three files, with the number of all rows; None for a length that makes their sum right
+IMPOSSIBLE_PARTS = {
+    "negative": {"lengths": [-5, None, 5]},
+    "fraction": {"lengths": [1.5, None, 5]},
+    "true": {"lengths": [True, None, 5]},
+    "huge": {"lengths": [10**30, None, 5]},
+    "text": {"lengths": ["5", None, 5]},
+    "excluded": {"excluded": [["a/3.wav"]]},
+    "excluded text": {"excluded": ["no"]},
+    "warnings": {"warnings": {"a/3.wav": 5}},
+}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["cut", "longer", "no features", "no index", "index cut", "other index", "no list", *IMPOSSIBLE_PARTS],
+)
 def test_a_damaged_shard_is_found_and_computed_again_and_no_other(sounds, tmp_path, damage):
     _, found, _ = compute(sounds, tmp_path / "store")
     home = tmp_path / "store" / found.key
@@ -136,6 +160,13 @@ def test_a_damaged_shard_is_found_and_computed_again_and_no_other(sounds, tmp_pa
         "other index": (index, (home / "00000.json").read_bytes()),
         "no list": (index, b"{}"),
     }
+    if damage in IMPOSSIBLE_PARTS:
+        parts = dict(IMPOSSIBLE_PARTS[damage])
+        if "lengths" in parts:
+            known = sum(n for n in parts["lengths"] if isinstance(n, int))
+            left = sum(json.loads(index.read_bytes())["lengths"]) - known
+            parts["lengths"] = [left if n is None else n for n in parts["lengths"]]
+        contents[damage] = index, change_index(index, **parts)
     if damage in contents:
         path, content = contents[damage]
         path.write_bytes(content)
@@ -165,6 +196,56 @@ def test_what_is_there_so_far_can_be_read_while_the_rest_is_missing(sounds, tmp_
         (tmp_path / "store" / found.key / f"{number:05}.json").unlink()
     with pytest.raises(InputError, match="nothing is computed yet"):
         cache.open_features(sounds, MEL, tmp_path / "store")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows locks files that are mapped")
+@pytest.mark.parametrize("most", [4, 3])
+def test_features_opened_before_a_clearing_stay_readable_or_say_what_happened(sounds, tmp_path, monkeypatch, most):
+    monkeypatch.setattr(shards, "MAX_OPEN_SHARDS", most)
+    _, found = cache.get_features(sounds, MEL, tmp_path / "store", processes=1)
+    cache.clear_cache(tmp_path / "store")
+    if most == 4:
+        wanted, _ = audio_features.compute_features(sounds.examples[7].path, MEL)
+        assert np.array_equal(found.get(7), wanted)
+        return
+    with pytest.raises(InputError, match="to stay there during a training, but the cache was cleared"):
+        found.get(7)
+
+
+def test_features_that_another_process_begins_at_the_same_time_are_kept(sounds, tmp_path, monkeypatch):
+    _, found, _ = compute(sounds, tmp_path / "other")
+    wanted, looks = tmp_path / "store" / found.key, []
+
+    def read_manifest(folder, read=shards.read_manifest):
+        looks.append(folder)
+        if len(looks) > 1:
+            return read(folder)
+        try:
+            return read(folder)
+        finally:  # it was not there yet
+            shutil.copytree(tmp_path / "other" / found.key, wanted)
+            (wanted / "00002.json").unlink()
+
+    monkeypatch.setattr(cache, "read_manifest", read_manifest)
+    assert compute(sounds, tmp_path / "store")[2] == ["computing LogMel features of 3 files"]
+    assert not list((tmp_path / "store").glob(".*"))
+
+
+def test_unusable_features_that_can_not_be_removed_are_a_sentence(sounds, tmp_path, monkeypatch):
+    _, found, _ = compute(sounds, tmp_path / "store")
+    home = tmp_path / "store" / found.key
+    (home / shards.MANIFEST).write_bytes(b"[]")
+
+    def refuse(*paths):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("musicml.features.cache.inventory.os.replace", refuse)
+        with pytest.raises(InputError, match="Could not write .*Operation not permitted"):
+            cache.get_features(sounds, MEL, tmp_path / "store", processes=1)
+        assert cache.clear_cache(tmp_path / "store") > 0, "the digests"
+    assert [path.name for path in (tmp_path / "store").iterdir()] == [home.name]
+    assert compute(sounds, tmp_path / "store")[2][1:] == ["computing LogMel features of 10 files"]
 
 
 def test_a_file_that_changes_while_features_are_computed_is_computed_again(sounds, tmp_path, monkeypatch):

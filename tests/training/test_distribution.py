@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,6 +92,24 @@ def test_two_devices_of_tensorflow_train_as_one_and_resume(recurrent_toml, tones
     rows = train("first all all_resumed", recurrent_toml, tones, data_root, tmp_path / "runs", changes)
     assert [device for _, _, device in rows] == ["CPU", "2 x CPU", "2 x CPU"]
     assert_equal_weights([path for _, path, _ in rows])
+
+
+@pytest.mark.parametrize(
+    "error", [IndexError("an address without a port"), RuntimeError(), ValueError("the first line\nand more")]
+)
+def test_processes_that_can_not_be_connected_are_a_sentence(error, monkeypatch):
+    def initialize(*given, **numbers):
+        raise error
+
+    jax = SimpleNamespace(distributed=SimpleNamespace(is_initialized=lambda: False, initialize=initialize))
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    keras = SimpleNamespace(backend=SimpleNamespace(backend=lambda: "jax"))
+    monkeypatch.setattr(distribution, "import_keras", lambda: keras)
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
+    monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "node1")
+    with pytest.raises(InputError, match="Expected 2 processes that train together") as found:
+        distribution.connect_processes()
+    assert "and more" not in str(found.value)
 
 
 class Counted:

@@ -30,7 +30,7 @@ def assign(
     is_even = len(set(wanted.values())) == 1  # as for the folds of a cross-validation
     wanted = {split: share for split, share in wanted.items() if share > 0}
     present = find_present(dataset) if present is None else present
-    n_groups, group_of = _assign_group_numbers(dataset, members)
+    n_groups, group_of = dataset.examples.take(members).assign_group_numbers()
     counts = np.zeros((n_groups, len(dataset.class_names)))
     np.add.at(counts, group_of, present[members])
     # noise decides between groups of equal size, so that another seed gives another split
@@ -44,11 +44,6 @@ def find_present(dataset: Dataset) -> np.ndarray:
     examples = dataset.examples
     sets = [[bool(labels.get(name)) for name in dataset.class_names] for labels in examples.label_sets]
     return np.array(sets, dtype=bool).reshape(len(sets), len(dataset.class_names))[examples.label_of]
-
-
-def _assign_group_numbers(dataset: Dataset, members: np.ndarray) -> tuple[int, np.ndarray]:
-    """Return the number of groups of `members`, and the index of each member's group, [shape=(n_members,)]."""
-    return dataset.examples.take(members).assign_group_numbers()
 
 
 def spread_groups(counts: np.ndarray, shares: np.ndarray, is_even: bool) -> np.ndarray:

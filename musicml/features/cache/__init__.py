@@ -36,8 +36,8 @@ from musicml.data import count_known_digests, digest_examples
 from musicml.data.datasets import KINDS, Dataset, Excluded
 from musicml.data.io import READER_VERSION
 from musicml.features import audio_features
-from musicml.features.cache.compute import fill_cache, make_cache_folder
-from musicml.features.cache.inventory import clear_cache, list_cache_entries, measure_size, move_aside, remove_entry
+from musicml.features.cache.compute import compute_shards, fill_cache, make_cache_folder
+from musicml.features.cache.inventory import clear_cache, list_cache_entries, measure_size, remove_features
 from musicml.features.cache.shards import Index, Layout, ShardedArray, make_layout, read_index, read_manifest
 from musicml.utils import InputError, Message, to_dict, write_atomically
 
@@ -104,12 +104,15 @@ def get_features(
         with contextlib.suppress(FileNotFoundError):  # another process cleared the cache just now
             layout, index = _read_or_begin(dataset, settings, folder, least_samples)
             if index.missing:
-                n_files = sum(layout.count_files(number) for number in index.missing)
-                logger.info("computing %s features of %s files", settings.__class__.__name__, n_files)
-                fill_cache(dataset.examples, settings, least_samples, folder, layout, index.missing, processes)
+                n_left = sum(layout.count_files(number) for number in index.missing)
+                logger.info("computing %s features of %s files", settings.__class__.__name__, n_left)
+                results = compute_shards(
+                    dataset.examples, settings, least_samples, folder, layout, index.missing, processes
+                )
+                fill_cache(results, folder, layout.n_files, n_left)
                 if compute_cache_key(dataset, settings, least_samples, Path(root)) != key:
                     logger.warning("files of %s changed while their features were computed", dataset.name)
-                    remove_entry(move_aside(folder))
+                    remove_features(folder)
                     continue
                 index = read_index(folder, layout)
             if not index.missing:
@@ -196,6 +199,7 @@ def compute_cache_key(dataset: Dataset, settings: Any, least_samples: int, root:
 
 def _read_or_begin(dataset: Dataset, settings: Any, folder: Path, least_samples: int) -> tuple[Layout, Index]:
     """Return the layout and the index of a cache. If it is unusable, remove it and begin a new one."""
+    was_there = folder.exists()  # what appears from here on is of another process, which begins it too
     try:
         layout = _read_layout(dataset, settings, folder)
         index = read_index(folder, layout)
@@ -205,10 +209,10 @@ def _read_or_begin(dataset: Dataset, settings: Any, folder: Path, least_samples:
         logger.warning("the features in %s can't be used, and are computed again: %s", folder, error)
     except FileNotFoundError:
         pass  # nothing is there that can be used
-    if folder.exists():
-        remove_entry(move_aside(folder))
-    layout = make_layout(len(dataset.examples), settings)
-    make_cache_folder(dataset, settings, folder, least_samples, layout)
+    if was_there:
+        remove_features(folder)
+    make_cache_folder(dataset, settings, folder, least_samples, make_layout(len(dataset.examples), settings))
+    layout = _read_layout(dataset, settings, folder)  # of the process that was the first to make it
     return layout, read_index(folder, layout)
 
 
@@ -287,7 +291,10 @@ def get_frozen_outputs(
     while array is None:
         try:
             array = np.load(path, mmap_mode="r")
-        except FileNotFoundError:  # not computed yet, or another process cleared the cache just now
+        except (FileNotFoundError, EOFError, ValueError) as error:
+            # not computed yet, or another process cleared the cache just now
+            if not isinstance(error, FileNotFoundError):
+                logger.warning("%s can't be used, and is computed again: %s", path, error)
             logger.info("computing the outputs of the frozen layers for %s inputs", shape[0])
             with write_atomically(path) as temporary:
                 np.save(temporary, np.asarray(make(), dtype=dtype))

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import random
+import shutil
 import stat
 import time
 from collections.abc import Generator, Sequence
@@ -21,6 +22,7 @@ from musicml.data.io import READER_VERSION
 from musicml.features import audio_features
 from musicml.features.cache.shards import (
     MANIFEST,
+    UNFINISHED_PREFIX,
     Layout,
     make_owner_name,
     read_shard_index,
@@ -52,7 +54,7 @@ class Job(NamedTuple):
 
 
 def make_cache_folder(dataset: Dataset, settings: Any, folder: Path, least_samples: int, layout: Layout) -> None:
-    """Make the folder of a cache, with a manifest that says what belongs there.
+    """Make the folder of a cache, with a manifest that says what belongs there. If it exists by now, keep it.
 
     Raises
     ------
@@ -72,32 +74,34 @@ def make_cache_folder(dataset: Dataset, settings: Any, folder: Path, least_sampl
         "row_shape": layout.row_shape,
         "dtype": layout.dtype,
     }
+    # renamed, since a folder without its manifest would look unusable to other processes
+    work = folder.with_name(f"{UNFINISHED_PREFIX}{make_owner_name()}-{folder.name}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(folder.parent)
-        folder.mkdir(exist_ok=True)
+        work.mkdir(exist_ok=True)
         with contextlib.suppress(PermissionError):  # students of a class may share one cache, and go on with it
-            folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
-        write_small_json(folder / MANIFEST, about)
+            work.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+        write_small_json(work / MANIFEST, about)
+        try:
+            work.rename(folder)
+        except OSError:
+            if not (folder / MANIFEST).is_file():  # else another process was faster
+                raise
     except OSError as error:
         raise os_error_to_input_error(error, folder) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def fill_cache(
-    examples: Sequence[Example],
-    settings: Any,
-    least_samples: int,
-    folder: Path,
-    layout: Layout,
-    missing: Sequence[int],
-    processes: int | None = None,
-) -> None:
+def fill_cache(results: Generator[int], folder: Path, n_files: int, n_left: int) -> None:
     """Compute the missing shards, and show the progress.
 
     Parameters
     ----------
-    missing : numbers of the shards to compute
-    processes : as for `compute_shards`
+    results : of `compute_shards`
+    folder : of the cache
+    n_files, n_left : number of files, and of those whose features are missing
 
     Raises
     ------
@@ -106,9 +110,7 @@ def fill_cache(
     FileNotFoundError
         If another process cleared the cache meanwhile.
     """
-    n_done = len(examples) - sum(layout.count_files(number) for number in missing)
-    bar = make_progress_bar("features", len(examples), has_lines=False, unit="file", initial=n_done)
-    results = compute_shards(examples, settings, least_samples, folder, layout, missing, processes)
+    bar = make_progress_bar("features", n_files, has_lines=False, unit="file", initial=n_files - n_left)
     try:
         remove_abandoned(folder)
         with contextlib.closing(results), bar:

@@ -26,7 +26,7 @@ from musicml.features.cache.shards import (
     read_index,
     read_manifest,
 )
-from musicml.utils import Message
+from musicml.utils import InputError, Message, os_error_to_input_error
 
 KEY = r"[0-9a-f]{24}"
 
@@ -79,7 +79,10 @@ def describe_entry(path: Path) -> CacheEntry:
     if path.name.startswith("digests-") and path.suffix == ".bin":
         return CacheEntry("digests", path.stem.removeprefix("digests-"), len(load_digests(path)), size)
     if re.fullmatch(rf"{KEY}\.npy", path.name):
-        shape = np.load(path, mmap_mode="r").shape
+        try:
+            shape = np.load(path, mmap_mode="r").shape
+        except (EOFError, ValueError):
+            return CacheEntry(Message("frozen outputs"), Message("damaged"), 0, size)
         return CacheEntry(
             Message("frozen outputs"), Message("{map} values each", map=" x ".join(map(str, shape[1:]))), shape[0], size
         )
@@ -137,7 +140,8 @@ def clear_cache(root: Path) -> int:
         if path.name.startswith("."):
             freed += remove_entry(path) if is_abandoned(path) else 0
         elif _has_features(path):
-            freed += 0 if _is_growing(path) else remove_entry(move_aside(path))  # readers see all of it or nothing
+            with contextlib.suppress(InputError):  # they are another user's, or Windows locks files that are mapped
+                freed += 0 if _is_growing(path) else remove_features(path)
         elif path.is_dir():  # an audit may be writing into it: keep the folder and its unfinished files
             freed += sum(
                 remove_entry(part) for part in path.glob("*") if not part.name.startswith(".") or is_abandoned(part)
@@ -147,12 +151,24 @@ def clear_cache(root: Path) -> int:
     return freed
 
 
-def move_aside(folder: Path) -> Path:
-    """Rename features at once, so that no process finds only a part of them. If that fails, they stay."""
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{REMOVED_PREFIX}{make_owner_name()}-"))
-    with contextlib.suppress(OSError):  # Windows locks files that a process has mapped
-        os.replace(folder, aside / folder.name)
-    return aside
+def remove_features(folder: Path) -> int:
+    """Remove a folder of features, and return the bytes freed. No process finds only a part of them.
+
+    Raises
+    ------
+    InputError
+        If they can't be removed. Then all of them stay.
+    """
+    try:
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{REMOVED_PREFIX}{make_owner_name()}-"))
+        try:
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                os.replace(folder, aside / folder.name)
+        finally:
+            freed = remove_entry(aside)
+    except OSError as error:
+        raise os_error_to_input_error(error, folder) from error
+    return freed
 
 
 def remove_entry(path: Path) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import functools
 import json
 import logging
 import math
@@ -21,13 +20,13 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypedDict
 
 import numpy as np
 
 from musicml.data.io import AudioSource
 from musicml.features import audio_features
-from musicml.utils import InputError, Message, add_messages, describe_os_error, has_exited, parse_json
+from musicml.utils import InputError, Message, add_messages, describe_os_error, has_exited, is_of_type, parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +34,7 @@ MANIFEST = "manifest.json"
 OLD_INDEX, OLD_ARRAY = "index.json", "array.bin"  # of older versions, which wrote all features into one file
 MIN_SHARDS = 64  # of a cache with as many files, so that many cores share the work
 MAX_SHARD_FILES = 64  # one to two seconds of work with tracks of 30 s: long compared with handing it over
+MAX_SHARDS = 1_000_000  # of a cache: a larger number can only come from a damaged manifest
 MAX_OPEN_SHARDS = 4096  # memory maps of a cache: each holds an open file, and `ulimit -n` limits those
 UNFINISHED_PREFIX = ".making-"
 REMOVED_PREFIX = ".leaving-"
@@ -120,14 +120,32 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], Layout]:
     """
     is_old = not (folder / MANIFEST).is_file()
     about = parse_json((folder / (OLD_INDEX if is_old else MANIFEST)).read_bytes())
-    try:
-        if is_old:
-            n_files = len(about["lengths"])
-            return about, Layout(n_files, max(1, n_files), (), "uint8", is_old)
-        shape = tuple(int(side) for side in about["row_shape"])
-        return about, Layout(int(about["n_files"]), max(1, int(about["shard_files"])), shape, about["dtype"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"its manifest is damaged ({error!r})") from None
+    if not is_of_type(about, _ShardIndex if is_old else _Manifest):
+        raise ValueError("its manifest is damaged")
+    if is_old:
+        n_files = len(about["lengths"])
+        return about, Layout(n_files, max(1, n_files), (), "uint8", is_old)
+    n_files, shard_files, shape = about["n_files"], about["shard_files"], tuple(about["row_shape"])
+    if min([shard_files, *shape]) < 1 or not 0 <= n_files <= MAX_SHARDS * min(shard_files, MAX_SHARD_FILES):
+        raise ValueError("its manifest has numbers that can't be right")
+    return about, Layout(n_files, shard_files, shape, about["dtype"])
+
+
+class _Manifest(TypedDict):
+    """What the manifest has to say."""
+
+    n_files: int
+    shard_files: int
+    row_shape: list[int]
+    dtype: str
+
+
+class _ShardIndex(TypedDict):
+    """The index of a shard, or of all features in older versions."""
+
+    lengths: list[int]
+    excluded: list[list[str]]
+    warnings: dict[str, list[str]]
 
 
 @dataclass
@@ -179,12 +197,12 @@ def read_shard_index(folder: Path, layout: Layout, number: int) -> dict[str, Any
     values, index = (folder / name for name in layout.get_names(number))
     content = parse_json(index.read_bytes())
     # a power cut or a full disk can leave anything, so nothing is taken for granted
-    types = {"lengths": list, "excluded": list, "warnings": dict}
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), kind) for name, kind in types.items()):
+    is_index = is_of_type(content, _ShardIndex) and all(len(pair) == 2 for pair in content["excluded"])
+    if not is_index or min(content["lengths"], default=0) < 0:
         raise ValueError(f"{index.name} is not the index of a shard")
     n_files, size = layout.count_files(number), values.stat().st_size
     # the size shows a file that was cut off; reading all of it to find changed bytes would take too long
-    n_rows = sum(n for n in content["lengths"] if isinstance(n, int))
+    n_rows = sum(content["lengths"])
     if len(content["lengths"]) != n_files or size != n_rows * layout.row_size:
         raise ValueError(f"expected {n_rows} rows of {n_files} files in {values.name}, got {size} bytes")
     return content
@@ -278,8 +296,10 @@ class ShardedArray:
         self.folder, self.layout, self.starts = Path(folder).absolute(), layout, starts.tolist()
         self.dtype, self.shape = np.dtype(layout.dtype), (self.starts[-1], *layout.row_shape)
         self.row_size = layout.row_size  # computing it takes as long as reading a clip
-        # a memory map loads only the pages that are read, so features may be larger than memory
-        self._map = functools.cache(self._open) if layout.n_shards <= _count_maps() else None
+        # a memory map loads only the pages that are read, so features may be larger than memory. All are opened now,
+        # so that they stay readable if the cache is cleared during a training
+        is_small = layout.n_shards <= _count_maps()
+        self._maps = [self._open(number) for number in range(layout.n_shards)] if is_small else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ShardedArray, (self.folder, self.layout, np.array(self.starts))
@@ -307,15 +327,24 @@ class ShardedArray:
 
     def _read_shard(self, number: int, begin: int, end: int) -> np.ndarray:
         """Return rows of one shard, by its memory map or, if there are too many for that, from the file."""
-        if self._map is not None:
-            return self._map(number)[begin:end]
-        with open(self._get_path(number), "rb", buffering=0) as file:
-            file.seek(begin * self.row_size)
-            values = file.read((end - begin) * self.row_size)
+        if self._maps is not None:
+            return self._maps[number][begin:end]
+        try:
+            with open(self._get_path(number), "rb", buffering=0) as file:
+                file.seek(begin * self.row_size)
+                values = file.read((end - begin) * self.row_size)
+        except FileNotFoundError:
+            raise InputError(
+                "Expected the features in {folder} to stay there during a training, but the cache was cleared. Run "
+                "the command again.",
+                folder=self.folder,
+            ) from None
         return np.frombuffer(values, self.dtype).reshape(end - begin, *self.shape[1:])
 
     def _open(self, number: int) -> np.ndarray:
         """Map the rows of a shard. `np.memmap` would take three times as long."""
+        if self.starts[number] == self.starts[number + 1]:  # an empty file can't be mapped
+            return np.empty((0, *self.shape[1:]), self.dtype)
         with open(self._get_path(number), "rb") as file:
             values = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.frombuffer(values, self.dtype).reshape(-1, *self.shape[1:])
