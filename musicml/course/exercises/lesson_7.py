@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from musicml.course.checking import RETURNS_NOTHING, Exercise, Mistake, Predicate, is_array, is_between, is_near, is_set, is_text
+from musicml.course.checking import (
+    RETURNS_NOTHING,
+    Exercise,
+    Mistake,
+    Predicate,
+    is_array,
+    is_between,
+    is_near,
+    is_set,
+    is_text,
+)
 from musicml.utils import Message
 
 # rows of made-up label tables, each with the number of files that have more than one class
