@@ -90,13 +90,30 @@ class Devices:
     def choose_whole_size(self, n_clips: int, size: int) -> int:
         """Return the batch size of at most `size` for clips in their order, such as validation's.
 
-        TensorFlow divides these batches too, and no device may be left without a clip. On JAX each device scores them
-        whole, and only the number of rows tells such a batch from a part: no batch may have as many rows as a part.
+        TensorFlow divides these batches too: Keras needs parts of the same size from the first one, and no device may
+        be left without a clip. On JAX each device scores them whole, and only the number of rows tells such a batch
+        from a part: no batch may have as many rows as a part.
+
+        Raises
+        ------
+        InputError
+            If no size fits.
         """
-        if self.n == 1:
+        if self.n == 1 or not n_clips:
             return size
-        sizes = (s for s in range(size, 0, -1) if not self.divided & {s, n_clips % s} and not 0 < n_clips % s < self.n)
-        return next(sizes, size)
+        if self.divided:
+            return next((s for s in range(size, 0, -1) if not self.divided & {s, n_clips % s}), size)
+        for s in range(size, 0, -self.n):
+            if min(s, n_clips) % self.n == 0 and not 0 < n_clips % s < self.n:
+                return s
+        raise InputError(
+            "{n_clips} clips for validation can't be divided among {n_devices} devices in batches of at most {size}. "
+            "Add files, set a larger training.batch_size, or train on one device with "
+            "`--set training.devices=first`.",
+            n_clips=n_clips,
+            n_devices=self.n,
+            size=size,
+        )
 
 
 def connect_processes() -> None:

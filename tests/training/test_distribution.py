@@ -87,8 +87,8 @@ def assert_equal_weights(paths):
 @pytest.mark.numeric
 def test_two_devices_of_tensorflow_train_as_one_and_resume(recurrent_toml, tones, data_root, tmp_path):
     pytest.importorskip("tensorflow")
-    # 34 clips for training: the last batch has 6
-    changes = {"training.batch_size": 14, "training.ema": 0.9}
+    # 54 clips for training, so that the last batch has 12, and 9 for validation, which two devices can't halve
+    changes = {"training.batch_size": 14, "training.ema": 0.9, "clips.seconds": 0.3, "clips.hop_seconds": 0.3}
     rows = train("first all all_resumed", recurrent_toml, tones, data_root, tmp_path / "runs", changes)
     assert [device for _, _, device in rows] == ["CPU", "2 x CPU", "2 x CPU"]
     assert_equal_weights([path for _, path, _ in rows])
@@ -110,6 +110,23 @@ def test_processes_that_can_not_be_connected_are_a_sentence(error, monkeypatch):
     with pytest.raises(InputError, match="Expected 2 processes that train together") as found:
         distribution.connect_processes()
     assert "and more" not in str(found.value)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 8])
+def test_validation_is_divided_so_that_tensorflow_can_score_it(n):
+    """Keras averages the parts of the first batch, and a part without clips has no loss."""
+    devices, refused = distribution.Devices(n), []
+    for n_clips in range(1, 120):
+        try:
+            size = devices.choose_whole_size(n_clips, 4 * n)
+        except InputError as error:
+            assert f"{n_clips} clips for validation can't be divided among {n} devices" in str(error)
+            refused.append(n_clips)
+            continue
+        rest = n_clips % size
+        assert size <= 4 * n and min(size, n_clips) % n == 0 and (rest == 0 or rest >= n)
+    assert len(refused) < 30 and all(n_clips % n for n_clips in refused)
+    assert devices.choose_whole_size(0, 4 * n) == 4 * n  # without validation
 
 
 class Counted:
