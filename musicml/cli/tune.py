@@ -24,7 +24,7 @@ SAMPLE_NOTE = "This is synthetic sample data. The best options for it may not be
 
 def add_command(commands: Any) -> None:
     """Add `musicml tune` to the command line."""
-    parser = options.add_documented_parser(commands, tune, __doc__, "musicml tune genre_cnn --trials 20")
+    parser = options.add_documented_parser(commands, tune, __doc__, "musicml tune my_cnn.toml --trials 20")
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file with [tune], or its name in experiments/")
     text = "number of trials, including those of an interrupted search (default: 20)"
     parser.add_argument("--trials", type=options.parse_positive, default=20, metavar="N", help=text)

@@ -25,7 +25,10 @@ POSITION_SIZE = 16  # bytes: the example of a clip, and where it starts
 CLEAN = Message('Finding near-duplicates of all files (data.split = "clean") was not measured.')
 SKLEARN = Message("Fitting by scikit-learn was not measured. Its time grows faster than the number of clips.")
 EARLY = Message("The time of all epochs is an upper limit, since early stopping may end training before.")
-REST = Message("Not counted: the intervals of the metrics, the export of the model, and waiting for workers.")
+REST = Message(
+    "Not counted: the intervals of the metrics, the export of the model, and waiting for workers. The times are "
+    "those of the machine as it is now: other programs that run change them."
+)
 FROM_DISK = Message(
     "The features of {cache} do not fit in the memory of {memory}, so each epoch also reads them from the disk. "
     "That was not measured."

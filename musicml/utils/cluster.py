@@ -172,11 +172,10 @@ def _start_slurm_cluster(n_jobs: int | None) -> Iterator[Any]:
         )
     except ImportError:
         raise InputError('--cluster slurm needs dask-jobqueue. Run `pip install "musicml[cluster]"`.') from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError):
         raise InputError(
-            "SLURM's jobs need a number of cores and memory ({error}). Write them to ~/.config/dask/jobqueue.yaml, as "
-            "the guide Use several machines describes.",
-            error=error,
+            "SLURM's jobs need a number of cores and memory. Write them to ~/.config/dask/jobqueue.yaml, as the guide "
+            "Use several machines describes."
         ) from None
     n_jobs = n_jobs or 1
     with cluster:
