@@ -134,8 +134,8 @@ def _limit_threads(n_workers: int) -> None:
 def _keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next array, as in any other process.
 
-    Dask starts workers that return it at once, and every large array then costs page faults: computing features takes
-    more than twice as long. Only glibc has these settings.
+    Dask starts workers that return it at once, and every large array then costs page faults. Only glibc has these
+    settings.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):  # of macOS, musl and Windows
         set_option = ctypes.CDLL(None).mallopt
