@@ -34,7 +34,7 @@ class Spoilt(batches.Batches):
 def fit_small(folder, judged=Y, spoilt=(99, 0), val_spoilt=(99, 0), before=None, model=None, **options):
     """A tiny model after a short training, and what came of it; `judged` are the targets of validation."""
     model, training = model or make_model(), config.TrainingOptions(**{"epochs": 3, "batch_size": 8, **options})
-    train, val = Spoilt(X, Y, 8, seed=0), Spoilt(X, judged, 8)
+    train, val = Spoilt(X, Y, training.batch_size, seed=0), Spoilt(X, judged, training.batch_size)
     train.since, val.since = spoilt, val_spoilt
     return model, fit.fit_model(model, train, val, training, "single", folder, "all", False, previous=before)
 
