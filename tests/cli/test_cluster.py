@@ -159,7 +159,7 @@ def test_ctrl_c_stops_what_workers_do(connected, tmp_path):
     assert list(map_in_processes(abs, [-1], 3)) == [1]  # the workers are still there
 
 
-def test_features_survive_a_killed_worker_and_a_killed_scheduler(tones, tmp_path, monkeypatch):
+def test_features_survive_a_killed_worker_and_a_killed_scheduler(cluster, tones, tmp_path):
     """Whole shards are never computed again, and what is in them is that of one process."""
     dataset, settings = loading.load_folder(tones), audio_features.LogMel(8000, 512, 256, 16)
     (key,) = {cache.get_features(dataset, settings, tmp_path / "alone", processes=1)[1].key}
@@ -175,7 +175,7 @@ def test_features_survive_a_killed_worker_and_a_killed_scheduler(tones, tmp_path
         with connect_cluster(address):
             return cache.get_features(dataset, settings, made, processes=3)[1]
 
-    with start_cluster(tmp_path / "first", "--preload", slow) as first, ThreadPoolExecutor(1) as other:
+    with start_cluster(tmp_path / "first", "--preload", slow, n_workers=2) as first, ThreadPoolExecutor(1) as other:
         pending = other.submit(compute, first.address)
         wait_until(lambda: len(list_made()) >= 4)
         first.workers[0].kill()
@@ -185,13 +185,12 @@ def test_features_survive_a_killed_worker_and_a_killed_scheduler(tones, tmp_path
             pending.result(timeout=60)
     before = {name: (made / key / name).stat().st_mtime_ns for name in list_made()}
     assert 10 <= len(before) < len(wanted)
-    with start_cluster(tmp_path / "second", "--preload", slow) as second:
-        features = compute(second.address)
+    features = compute(cluster.address)
     assert {path.name: path.read_bytes() for path in (made / key).glob("*.bin")} == wanted
     assert all((made / key / name).stat().st_mtime_ns == time_ns for name, time_ns in before.items())
     assert len(features.length) == len(wanted)
-    # a task that a kill has lost is computed once more: one of the worker's, and those of three at the scheduler's end
-    assert len(wanted) <= len((tmp_path / "log").read_text().splitlines()) <= len(wanted) + 1 + 3
+    # what a kill has lost was begun for nothing: one shard of the worker's, and those of two at the scheduler's end
+    assert len(before) <= len((tmp_path / "log").read_text().splitlines()) <= len(before) + 1 + 2
 
 
 def test_folds_and_their_predictions_are_those_of_one_process(cluster, tones, tones_toml, musicml, tmp_path):
@@ -209,12 +208,12 @@ def test_folds_and_their_predictions_are_those_of_one_process(cluster, tones, to
     assert found[0] == found[1]
 
 
-def test_folds_go_on_after_a_killed_scheduler(tones, tones_toml, musicml, started, tmp_path, monkeypatch):
+def test_folds_go_on_after_a_killed_scheduler(cluster, tones, tones_toml, musicml, started, tmp_path, monkeypatch):
     """Folds that are done are kept, and the folder of the run may be named as seen from here."""
     monkeypatch.chdir(tmp_path)
     words = ["train", tones_toml, "--folder", tones, "--set", "data.folds=3", "--set", "data.split=group"]
     (tmp_path / "slow.py").write_text(SLOW_FOLDS)
-    with start_cluster(tmp_path / "first", "--preload", tmp_path / "slow.py") as first:
+    with start_cluster(tmp_path / "first", "--preload", tmp_path / "slow.py", n_workers=2) as first:
         process = started(*words, "--cluster", first.address)
         folds = "runs/*/folds/*/run.json"
         wait_until(lambda: sum('"trained"' in path.read_text() for path in tmp_path.glob(folds)) == 1)
@@ -226,8 +225,7 @@ def test_folds_go_on_after_a_killed_scheduler(tones, tones_toml, musicml, starte
     assert err.splitlines()[-1].endswith(hint) and "Traceback" not in err and "distributed" not in err
     (done,) = (path for path in tmp_path.glob(folds) if '"trained"' in path.read_text())
     before = done.stat().st_mtime_ns
-    with start_cluster(tmp_path / "second") as second:
-        code, _, err = musicml("train", "--resume", run.path.relative_to(tmp_path), "--cluster", second.address)
+    code, _, err = musicml("train", "--resume", run.path.relative_to(tmp_path), "--cluster", cluster.address)
     assert code == 0 and done.stat().st_mtime_ns == before
     assert sorted(path.parent.parent.parent for path in tmp_path.rglob("folds/*/run.json")) == [run.path] * 3
 
@@ -281,7 +279,7 @@ def test_train_all_and_replay_are_those_of_one_process(cluster, get_sample, musi
         origin = ("--data-root", tmp_path / "data", "--runs", tmp_path / place, "--data", "sample")
         code, out, err = musicml("train-all", "--experiments", home, *origin, "--jobs", 1, *options)
         assert code == 1 and "failed: features.n_mels = -1" in err and "Traceback" not in err
-        table = [line.split()[:4] for line in out.splitlines()[1:4]]
+        table = [line.split()[:3] for line in out.splitlines()[1:4]]  # without the seconds of a failure
         code, out, _ = musicml("replay", home / "as_published/leaky.toml", *origin, "--json", *options)
         (replay,) = one_object(out)["replays"]
         assert code == 0 and replay["error"] == ""
