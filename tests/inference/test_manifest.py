@@ -63,6 +63,12 @@ def signed(run, **changes):
     files.write_json(run.path / "serving.json", table)
 
 
+def trusted(run, **changes):
+    """Do as `signed`, and trust the run, so that its model is loaded in this process."""
+    signed(run, **changes)
+    trust.trust_run(run)
+
+
 def refusal(run, engine="auto"):
     with pytest.raises(InputError) as caught:
         Predictor(run, engine).load_model()
@@ -221,8 +227,7 @@ def test_a_network_of_the_same_shapes_from_another_run_is_refused(network):
 
 
 def test_a_network_whose_settings_are_changed_and_signed_is_refused_by_its_exported_model(network):
-    signed(network, temperature=1.5)
-    trust.trust_run(network)  # so that Keras needs no process of its own
+    trusted(network, temperature=1.5)
     assert f"model.onnx of run network {FOREIGN}" in refusal(network)
     assert Predictor(network, "keras").load_model().engine == "keras"
 
@@ -274,8 +279,7 @@ def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_va
         for path in sorted(tones.rglob("*.wav"))
     ]
     fitted = calibration.fit_ood_limit(np.array(near), np.array(near))
-    signed(broken, unlike=fitted)
-    trust.trust_run(broken)
+    trusted(broken, unlike=fitted)
     predictor = Predictor(broken, "keras")
     answer = predictor.predict(tones / "low/1.wav")
     assert answer.unlike == {
@@ -290,15 +294,13 @@ def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_va
 
 
 def test_the_false_alarms_told_are_those_of_the_test_side_once_it_was_judged(broken):
-    signed(broken, unlike={**NOWHERE, "limit": 0.01, "n": 40, "beyond": 2})
-    trust.trust_run(broken)
+    trusted(broken, unlike={**NOWHERE, "limit": 0.01, "n": 40, "beyond": 2})
     report = broken.read("report.json")
     files.write_json(broken.path / "report.json", {**report, "unlike_training": {"flagged": 3, "n": 50}})
     answer = Predictor(broken, "keras").predict(np.zeros(8_000), sample_rate=8_000)
     assert any("only 3 of 50 test files exceed it." in warning for warning in answer.warnings)
     (broken.path / "report.json").unlink()
-    signed(broken, unlike={**NOWHERE, "limit": answer.unlike["distance"] - 0.003, "n": 40, "beyond": 2})
-    trust.trust_run(broken)
+    trusted(broken, unlike={**NOWHERE, "limit": answer.unlike["distance"] - 0.003, "n": 40, "beyond": 2})
     answer = Predictor(broken, "keras").predict(np.zeros(8_000), sample_rate=8_000)
     shown = re.search(r"is (\S+), the limit (\S+); only 2 of 40 validation files exceed", " ".join(answer.warnings))
     assert float(shown[1]) > float(shown[2]), "as many digits as it takes"
